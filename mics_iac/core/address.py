@@ -1,0 +1,16 @@
+"""Addresses: `datamart/import`, or `datamart/import@batch`. Pure text, no values of other rooms."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from fnmatch import fnmatchcase
+
+
+def base_of(address: str) -> str:
+    """The address without its batch: `fr/crm@2026-01-15` is a batch of `fr/crm`."""
+    return address.partition("@")[0]
+
+
+def matches(address: str, patterns: Iterable[str]) -> bool:
+    """Whether one of these addresses or globs names it; one without a batch names all batches."""
+    return any(fnmatchcase(address, p) or fnmatchcase(base_of(address), p) for p in patterns)

@@ -1,0 +1,35 @@
+"""What a look at the platform teaches the state, as entries. Pure; only apply records them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from mics_iac.core.journal import ExecutionSettled, ImportChanged, ImportGone
+from mics_iac.core.ledger import Ledger, Loaded
+from mics_iac.core.observed import Observed, RemoteExecution
+
+
+def learn_imports(ledger: Ledger, observed: Observed) -> Iterator[ImportGone | ImportChanged]:
+    """Imports that were deleted or changed by other hands since the state last saw them."""
+    for address in ledger.addresses():
+        import_id, settings = ledger.import_id(address), ledger.settings(address)
+        if import_id is None or settings is None or settings.datamart_id not in observed.imports:
+            continue
+        remote = observed.imports[settings.datamart_id].get(import_id)
+        if remote is None:
+            yield ImportGone(address, import_id)
+        elif remote.settings != settings:
+            yield ImportChanged(address, remote.settings)
+
+
+def learn_executions(ledger: Ledger, observed: Observed) -> Iterator[tuple[Loaded, ExecutionSettled]]:
+    """Executions of ours that ended since the state last saw them."""
+    for loaded in ledger.unsettled():
+        for remote in observed.executions.get(loaded.import_id, ()):
+            if remote.id == loaded.execution.id and remote.ended:
+                yield loaded, settled(loaded.address, remote)
+
+
+def settled(address: str, remote: RemoteExecution) -> ExecutionSettled:
+    """The entry for an execution that ended."""
+    return ExecutionSettled(address, remote.id, remote.status, remote.loaded, remote.rejected, remote.message)

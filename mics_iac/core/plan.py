@@ -1,0 +1,284 @@
+"""The plan: what will be done, as plain JSON that can be saved, compared, signed and shown.
+
+Pure values. An Action names things by their address in the manifest; remote ids that do not exist yet are looked up
+in the ledger when the action runs. A plan holds no secret and no record data. How it comes about is `core/planner`'s.
+"""
+
+from __future__ import annotations
+
+import hashlib
+
+import msgspec
+
+from mics_iac.core.settings import Settings
+from mics_iac.errors import MicsError
+
+FORMAT = 1
+
+
+class _Action(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=True, tag_field="action"):
+    address: str
+
+
+class Create(_Action, frozen=True, tag="create"):
+    """`+`: an import that is not there. `replaces` is the id of the one that stood at this address before."""
+
+    after: Settings
+    protect: bool
+    reason: str
+    replaces: str | None = None
+
+
+class Adopt(_Action, frozen=True, tag="adopt"):
+    """`<=`: an import that is there, as `before`, becomes the one of this address.
+
+    `ours`: it is the outcome of a creation of our own whose answer was lost.
+    """
+
+    id: str
+    before: Settings
+    protect: bool
+    reason: str
+    ours: bool = False
+
+
+class Change(_Action, frozen=True, tag="change"):
+    """`~`: an import gets other settings in place."""
+
+    id: str
+    before: Settings
+    after: Settings
+
+
+class Guard(_Action, frozen=True, tag="guard"):
+    """`~`: the deletion guard of an import changes; it is kept in the state alone."""
+
+    protect: bool
+
+
+class Move(_Action, frozen=True, tag="move"):
+    """An import's key was renamed, from `source` to the action's address."""
+
+    source: str
+
+
+class Keep(_Action, frozen=True, tag="keep"):
+    """An import that is as it should be."""
+
+    id: str
+    settings: Settings
+
+
+class Upload(_Action, frozen=True, tag="upload"):
+    """`^`: a part to load. `again`: it was loaded before, and was asked for by `--reload` or `--retry-failed`."""
+
+    source: str
+    part: int
+    sha256: str
+    bytes: int
+    lines: int
+    records: int
+    reason: str
+    again: bool = False
+
+
+class Skip(_Action, frozen=True, tag="skip"):
+    """`=`: a part whose content is loaded."""
+
+    source: str
+    part: int
+    sha256: str
+    bytes: int
+    records: int
+    reason: str
+
+
+class Stuck(_Action, frozen=True, tag="stuck"):
+    """`!`: a part that failed before, and that only `--retry-failed` sends again."""
+
+    source: str
+    part: int
+    sha256: str
+    bytes: int
+    records: int
+    reason: str
+
+
+Action = Create | Adopt | Change | Guard | Move | Keep | Upload | Skip | Stuck
+Effect = Create | Adopt | Change | Guard | Move | Upload
+
+
+class Options(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What narrows or widens a plan. Addresses may be globs; `reload` takes `ADDRESS` or `ADDRESS:PATH`."""
+
+    target: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    reload: tuple[str, ...] = ()
+    ignore_history: tuple[str, ...] = ()
+    retry_failed: bool = False
+
+
+class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How the parts of an import are loaded: one after the other or not, and how many records may be rejected."""
+
+    max_failures: str
+    ordered: bool
+
+
+class Leftover(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """An import that the state holds and the manifest does not declare any more, or that was replaced.
+
+    `replaced`: the address is declared, and another import stands there now.
+    """
+
+    address: str
+    id: str
+    settings: Settings
+    protect: bool
+    replaced: bool
+
+
+class Refused(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Something that a guard does not let happen; the plan cannot be applied until it is resolved."""
+
+    address: str
+    message: str
+
+
+class ManifestPin(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One file of the manifest, by its bytes."""
+
+    name: str
+    sha256: str
+
+
+class Base(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The state that the plan goes on from; `content` is a fingerprint of all that it held."""
+
+    lineage: str | None
+    serial: int
+    content: str
+
+
+class Plan(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What will be done, and all that must still hold when it is.
+
+    `datamarts` are the ids by key; `state_path` is the manifest's own choice of a state file, if it makes one. `pins`
+    are fingerprints of the imports that the actions name, and of those with the title of one that will be created.
+    `earlier` counts the former batches that are kept, by base address. `warnings` and the reasons of actions are for
+    people: they do not count into the digest.
+    """
+
+    mics_iac_version: str
+    api_url: str
+    environment: str | None
+    manifest_path: str
+    manifest: tuple[ManifestPin, ...]
+    datamarts: dict[str, str]
+    state_path: str | None
+    base: Base
+    options: Options
+    policies: dict[str, Policy]
+    actions: tuple[Action, ...]
+    leftovers: tuple[Leftover, ...] = ()
+    earlier: dict[str, int] = {}
+    pins: dict[str, str] = {}
+    warnings: tuple[str, ...] = ()
+    refusals: tuple[Refused, ...] = ()
+    refreshed: bool = True
+    format: int = FORMAT
+    digest: str = ""
+
+    @property
+    def effects(self) -> tuple[Effect, ...]:
+        """The actions that do something, in order."""
+        return tuple(a for a in self.actions if not isinstance(a, Keep | Skip | Stuck))
+
+    @property
+    def uploads(self) -> tuple[Upload, ...]:
+        """The parts to load, in order."""
+        return tuple(a for a in self.actions if isinstance(a, Upload))
+
+    @property
+    def empty(self) -> bool:
+        """Whether there is nothing to do."""
+        return not self.effects
+
+
+class Counts(msgspec.Struct, frozen=True):
+    """The figures of the summary lines: imports by what happens to them, and parts by what happens to those."""
+
+    adopt: int
+    add: int
+    change: int
+    destroy: int
+    load: int
+    load_bytes: int
+    load_records: int
+    loaded: int
+    stuck: int
+
+
+def count(plan: Plan) -> Counts:
+    """Count what a plan will do; an import that is renamed or re-guarded and changed counts once."""
+    loads = plan.uploads
+    changed = {a.address for a in plan.actions if isinstance(a, Change | Guard | Move)}
+    new = {a.address for a in plan.actions if isinstance(a, Create | Adopt)}
+    return Counts(
+        adopt=sum(isinstance(a, Adopt) for a in plan.actions),
+        add=sum(isinstance(a, Create) for a in plan.actions),
+        change=len(changed - (new - {a.address for a in plan.actions if isinstance(a, Change)})),
+        destroy=0,
+        load=len(loads),
+        load_bytes=sum(a.bytes for a in loads),
+        load_records=sum(a.records for a in loads),
+        loaded=sum(isinstance(a, Skip) for a in plan.actions),
+        stuck=sum(isinstance(a, Stuck) for a in plan.actions),
+    )
+
+
+_WORDING = ("reason",)
+
+
+def digest_of(plan: Plan) -> str:
+    """The digest of what will be done: equal for equal changes, whenever and wherever they were planned.
+
+    Over the platform's address, the environment, the actions that do something (settings before and after, ids to
+    adopt or replace, sha256 of each part) and the options that widen or narrow the plan; not over clocks, serials,
+    wordings, or ids yet to come.
+    """
+    actions = [{k: v for k, v in msgspec.to_builtins(a).items() if k not in _WORDING} for a in plan.effects]
+    subject = {
+        "api_url": plan.api_url,
+        "environment": plan.environment,
+        "actions": actions,
+        "policies": msgspec.to_builtins({a.address: plan.policies.get(a.address) for a in plan.uploads}),
+        "options": msgspec.to_builtins(plan.options),
+    }
+    return "sha256:" + hashlib.sha256(msgspec.json.encode(subject, order="sorted")).hexdigest()
+
+
+def encode_plan(plan: Plan) -> bytes:
+    """The bytes of a saved plan: deterministic, indented, keys in the order of the format."""
+    return msgspec.json.format(msgspec.json.encode(plan, order="deterministic"), indent=1) + b"\n"
+
+
+def decode_plan(data: bytes, *, name: str) -> Plan:
+    """Read a saved plan; `name` is how errors call it. MicsError when it is not one, or was changed by hand."""
+    try:
+        plan = msgspec.json.decode(data, type=Plan)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise MicsError(f"{name} is not a saved plan of this version of mics-iac: {error}", remedy=_AGAIN) from error
+    if plan.format != FORMAT:
+        raise MicsError(f"{name} is a plan of format {plan.format}, not {FORMAT}", remedy=_AGAIN)
+    if plan.digest != digest_of(plan):
+        raise MicsError(f"{name} was changed after it was saved: its digest does not fit", remedy=_AGAIN)
+    return plan
+
+
+_AGAIN = "plan again with --out"
+
+
+def fingerprint(value: object) -> str:
+    """A short, stable name for a value that must not move between plan and apply."""
+    return hashlib.sha256(msgspec.json.encode(value, order="sorted")).hexdigest()[:16]

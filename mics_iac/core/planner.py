@@ -1,0 +1,397 @@
+"""From what should be and what is to the plan: which import stands behind each address, and what becomes of it.
+
+Pure: the same inputs give the same plan, byte for byte. Nothing is changed here, and nothing is decided later: what
+apply does with each part it sends is `core/strangers`, what becomes of each part is decided in `core/loading`.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+import msgspec
+
+from mics_iac import __version__
+from mics_iac.core.address import base_of, matches
+from mics_iac.core.desired import Desired, DesiredImport
+from mics_iac.core.diff import field_changes
+from mics_iac.core.ledger import Ledger
+from mics_iac.core.loading import Loading
+from mics_iac.core.observed import Observed, RemoteImport
+from mics_iac.core.plan import (
+    Action,
+    Adopt,
+    Base,
+    Change,
+    Create,
+    Effect,
+    Guard,
+    Keep,
+    Leftover,
+    ManifestPin,
+    Move,
+    Options,
+    Plan,
+    Policy,
+    Refused,
+    Upload,
+    digest_of,
+    fingerprint,
+)
+from mics_iac.core.settings import CHANGEABLE, Settings
+from mics_iac.errors import UsageError
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a plan comes from, apart from what should be and what is."""
+
+    api_url: str
+    environment: str | None
+    manifest_path: str
+    manifest: tuple[ManifestPin, ...]
+    datamarts: dict[str, str]
+    state_path: str | None
+    base: Base
+
+
+def make_plan(
+    desired: Desired, observed: Observed, ledger: Ledger, *, origin: Origin, options: Options, refreshed: bool = True
+) -> Plan:
+    """Decide what is to be done; UsageError when an option names nothing that is declared."""
+    chosen = _selected(desired, options)
+    planner = _Planner(desired, observed, ledger, options)
+    for wanted in chosen:
+        planner.plan_import(wanted)
+    leftovers, earlier = planner.leftovers()
+    plan = Plan(
+        mics_iac_version=__version__,
+        api_url=origin.api_url,
+        environment=origin.environment,
+        manifest_path=origin.manifest_path,
+        manifest=origin.manifest,
+        datamarts=origin.datamarts,
+        state_path=origin.state_path,
+        base=origin.base,
+        options=options,
+        policies={w.address: Policy(str(w.declared.max_failures), w.declared.ordered) for w in chosen if w.parts},
+        actions=tuple(planner.actions),
+        leftovers=tuple(leftovers),
+        earlier=earlier,
+        warnings=() if refreshed else (_UNREFRESHED,),
+        refusals=tuple(planner.refusals),
+        refreshed=refreshed,
+    )
+    plan = msgspec.structs.replace(plan, pins=pins_of(plan.effects, observed, ledger))
+    return msgspec.structs.replace(plan, digest=digest_of(plan))
+
+
+_UNREFRESHED = (
+    "the platform was not asked about imports that the state knows: changes made outside are not seen (--no-refresh)"
+)
+
+
+def to_ask(desired: Desired, ledger: Ledger, options: Options, *, refresh: bool) -> dict[str, set[str]]:
+    """The datamarts whose imports must be listed for a plan, and the ids that are expected there.
+
+    Without `refresh` only those where an import must be found or created.
+    """
+    asked: dict[str, set[str]] = {}
+    moves = _moves(desired, ledger)
+    for wanted in _selected(desired, options):
+        held = moves.get(wanted.address, wanted.address)
+        import_id, known = ledger.import_id(held), ledger.settings(held)
+        datamart_id, adopt = wanted.settings.datamart_id, wanted.declared.adopt
+        here = known is not None and known.datamart_id == datamart_id
+        settled = import_id is not None and here and adopt in {None, import_id}
+        changed = settled and known is not None and not _changes_in_place(known, wanted.settings)
+        if refresh or not settled or changed:
+            ids = asked.setdefault(datamart_id, set())
+            if import_id is not None and here:
+                ids.add(import_id)
+    return asked
+
+
+def _changes_in_place(found: Settings, wanted: Settings) -> bool:
+    return all(change.field in CHANGEABLE for change in field_changes(found, wanted))
+
+
+def to_check(plan: Plan, ledger: Ledger) -> dict[str, set[str]]:
+    """The datamarts whose imports must be listed again before a saved plan is applied, and the ids expected there."""
+    asked: dict[str, set[str]] = {}
+    for action in plan.effects:
+        match action:
+            case Create():
+                asked.setdefault(action.after.datamart_id, set())
+            case Adopt() | Change():
+                asked.setdefault(action.before.datamart_id, set()).add(action.id)
+            case Upload():
+                import_id, settings = ledger.import_id(action.address), ledger.settings(action.address)
+                if import_id is not None and settings is not None:
+                    asked.setdefault(settings.datamart_id, set()).add(import_id)
+            case Guard() | Move():
+                pass
+    return asked
+
+
+def to_list(plan: Plan, ledger: Ledger) -> dict[str, tuple[str, str]]:
+    """The imports whose executions bear on the plan, by import id: (datamart id, address).
+
+    Those that something is to be loaded through and that are there already, and those with unsettled executions or
+    open doubts.
+    """
+    there = {a.address: (a.id, a.settings.datamart_id) for a in plan.actions if isinstance(a, Keep)}
+    there |= {a.address: (a.id, a.before.datamart_id) for a in plan.actions if isinstance(a, Adopt | Change)}
+    wanted = {a.address for a in plan.uploads} & there.keys()
+    found = {there[a][0]: (there[a][1], a) for a in sorted(wanted)}
+    for loaded in ledger.unsettled():
+        found.setdefault(loaded.import_id, (ledger.datamart_of(loaded), loaded.address))
+    for address in ledger.addresses():
+        import_id, settings = ledger.import_id(address), ledger.settings(address)
+        if import_id is not None and settings is not None and ledger.doubts(address):
+            found.setdefault(import_id, (settings.datamart_id, address))
+    return found
+
+
+def pins_of(effects: Iterable[Effect], observed: Observed, ledger: Ledger) -> dict[str, str]:
+    """Fingerprints of what must not move between plan and apply.
+
+    The settings of each import that the actions name, and for each creation the ids that hold its title already.
+    """
+    pins: dict[str, str] = {}
+    for action in effects:
+        match action:
+            case Create():
+                datamart_id, name, document_type = action.after.title
+                ids = [i.id for i in observed.titled(action.after.title)]
+                pins[f"imports named {name!r} ({document_type}) in datamart {datamart_id}"] = fingerprint(ids)
+            case Adopt():
+                pins |= _pin(action.before.datamart_id, action.id, observed)
+            case Change():
+                pins |= _pin(action.before.datamart_id, action.id, observed)
+            case Upload():
+                import_id, settings = ledger.import_id(action.address), ledger.settings(action.address)
+                if import_id is not None and settings is not None:
+                    pins |= _pin(settings.datamart_id, import_id, observed)
+            case Guard() | Move():
+                pass
+    return dict(sorted(pins.items()))
+
+
+def _pin(datamart_id: str, import_id: str, observed: Observed) -> dict[str, str]:
+    if datamart_id not in observed.imports:
+        return {}
+    remote = observed.imports[datamart_id].get(import_id)
+    return {f"import {import_id} in datamart {datamart_id}": fingerprint(remote.settings if remote else None)}
+
+
+def _selected(desired: Desired, options: Options) -> list[DesiredImport]:
+    addresses = [w.address for w in desired.imports]
+    for pattern in (*options.target, *options.exclude, *options.ignore_history):
+        _must_match(pattern, addresses)
+    for wish in options.reload:
+        _must_match(wish.partition(":")[0], addresses)
+    return [
+        w
+        for w in desired.imports
+        if (not options.target or matches(w.address, options.target)) and not matches(w.address, options.exclude)
+    ]
+
+
+def _must_match(pattern: str, addresses: list[str]) -> None:
+    if not any(matches(address, (pattern,)) for address in addresses):
+        close = difflib.get_close_matches(pattern, addresses, n=1)
+        hint = f"; did you mean {close[0]}?" if close else ""
+        raise UsageError(f"no declared import has the address {pattern}{hint}")
+
+
+@dataclass(slots=True)
+class _Planner:
+    desired: Desired
+    observed: Observed
+    ledger: Ledger
+    options: Options
+    actions: list[Action] = field(default_factory=list)
+    refusals: list[Refused] = field(default_factory=list)
+    _moves: dict[str, str] = field(default_factory=dict)
+    _declared: frozenset[str] = frozenset()
+    _owned: dict[str, dict[str, str]] = field(default_factory=dict)
+    _titles: dict[tuple[str, str, str], str] = field(default_factory=dict)
+    _loading: Loading = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._declared = frozenset(w.address for w in self.desired.imports)
+        self._moves = _moves(self.desired, self.ledger)
+        self._loading = Loading(self.ledger, self.observed, self.options)
+        for address in self.ledger.addresses():
+            settings = self.ledger.settings(address)
+            if settings is not None and not self.ledger.gone(address):
+                self._titles[settings.title] = address
+
+    def plan_import(self, wanted: DesiredImport) -> None:
+        """Decide on one import, then on its parts."""
+        source = self._moves.get(wanted.address)
+        if source is not None:
+            self.actions.append(Move(wanted.address, source))
+        held = source or wanted.address
+        actions = self._decide(wanted, held)
+        self.actions.extend(actions)
+        if self.ledger.import_id(held) is not None and self.ledger.protected(held) != wanted.declared.protect:
+            self.actions.append(Guard(wanted.address, wanted.declared.protect))
+        if wanted.parts:
+            remote_id = next((a.id for a in actions if isinstance(a, Keep | Change | Adopt)), None)
+            loads, refusals = self._loading.plan_parts(wanted, held, remote_id)
+            self.actions.extend(loads)
+            self.refusals.extend(refusals)
+
+    def _decide(self, wanted: DesiredImport, held: str) -> list[Action]:
+        import_id, known = self.ledger.import_id(held), self.ledger.settings(held)
+        adopt = wanted.declared.adopt
+        if adopt is not None and adopt != import_id:
+            return self._adopt_named(wanted, adopt)
+        if import_id is None or known is None:
+            return self._find_or_create(wanted, why="deleted outside" if self.ledger.gone(held) else "new")
+        if known.datamart_id != wanted.settings.datamart_id:
+            return self._find_or_create(wanted, why=_why_replaced(known, wanted.settings), replaces=import_id)
+        remote = self._look(known, import_id)
+        if remote is None:
+            return self._find_or_create(wanted, why="deleted outside")
+        return self._compare(wanted, remote.id, remote.settings)
+
+    def _look(self, known: Settings, import_id: str) -> RemoteImport | None:
+        """The import as the platform shows it; as the state knows it where the platform was not asked."""
+        asked = self.observed.imports.get(known.datamart_id)
+        return RemoteImport(import_id, known, {}) if asked is None else asked.get(import_id)
+
+    def _compare(self, wanted: DesiredImport, import_id: str, found: Settings) -> list[Action]:
+        changes = field_changes(found, wanted.settings)
+        if not changes:
+            return [Keep(wanted.address, import_id, found)]
+        if _changes_in_place(found, wanted.settings):
+            return [Change(wanted.address, import_id, found, wanted.settings)]
+        return self._find_or_create(wanted, why=_why_replaced(found, wanted.settings), replaces=import_id)
+
+    def _find_or_create(self, wanted: DesiredImport, *, why: str, replaces: str | None = None) -> list[Action]:
+        settings = wanted.settings
+        holder = self._titles.get(settings.title)
+        if holder is not None and holder not in self._declared and holder not in self._moves.values():
+            self._refuse(wanted, _moved_block(holder, wanted.address))
+            return []
+        owned = self._owned_in(settings.datamart_id)
+        candidates = [i for i in self.observed.titled(settings.title) if i.id not in owned]
+        creating = self.ledger.creating(wanted.address)
+        if creating is not None and creating.settings.title == settings.title:
+            ours = [i for i in candidates if i.id not in creating.known]
+            if len(ours) == 1:
+                return self._adopt(wanted, ours[0], why="created by a run whose answer was lost", ours=True)
+        if not candidates:
+            return [Create(wanted.address, settings, wanted.declared.protect, why, replaces)]
+        if len(candidates) > 1:
+            self._refuse(wanted, _ambiguous(wanted, candidates))
+            return []
+        return self._adopt(wanted, candidates[0], why="same name and document type")
+
+    def _adopt_named(self, wanted: DesiredImport, adopt: str) -> list[Action]:
+        datamart_id = wanted.settings.datamart_id
+        owner = self._owned_in(datamart_id).get(adopt)
+        remote = self.observed.imports.get(datamart_id, {}).get(adopt)
+        place = wanted.declared.adopt_place
+        if owner is not None and owner != wanted.address:
+            self._refuse(
+                wanted, f"{place}: import {adopt} stands behind {owner} already: name another id, or use `moved`"
+            )
+            return []
+        if remote is None:
+            self._refuse(
+                wanted, f"{place}: datamart {datamart_id} has no import {adopt}: correct `adopt`, or remove it"
+            )
+            return []
+        return self._adopt(wanted, remote, why="named by `adopt`")
+
+    def _adopt(self, wanted: DesiredImport, remote: RemoteImport, *, why: str, ours: bool = False) -> list[Action]:
+        changes = field_changes(remote.settings, wanted.settings)
+        fixed = [c for c in changes if c.field not in CHANGEABLE]
+        if fixed:
+            self._refuse(wanted, _misfit(remote, fixed))
+            return []
+        adopted = Adopt(wanted.address, remote.id, remote.settings, wanted.declared.protect, why, ours)
+        if not changes:
+            return [adopted]
+        return [adopted, Change(wanted.address, remote.id, remote.settings, wanted.settings)]
+
+    def leftovers(self) -> tuple[list[Leftover], dict[str, int]]:
+        """What the state holds and the manifest does not declare, and how many earlier batches each import has."""
+        found: list[Leftover] = []
+        earlier: dict[str, int] = {}
+        batched = {base_of(a) for a in self._declared if "@" in a}
+        moving = set(self._moves.values())
+        for address in self.ledger.addresses():
+            protect = self.ledger.protected(address)
+            found.extend(
+                Leftover(address, f.id, f.settings, protect, replaced=True) for f in self.ledger.former(address)
+            )
+            import_id, settings = self.ledger.import_id(address), self.ledger.settings(address)
+            if import_id is None or settings is None or address in self._declared or address in moving:
+                continue
+            if "@" in address and base_of(address) in batched:
+                earlier[base_of(address)] = earlier.get(base_of(address), 0) + 1
+            else:
+                found.append(Leftover(address, import_id, settings, protect, replaced=False))
+        return found, earlier
+
+    def _owned_in(self, datamart_id: str) -> dict[str, str]:
+        if datamart_id not in self._owned:
+            self._owned[datamart_id] = self.ledger.owned_ids(datamart_id)
+        return self._owned[datamart_id]
+
+    def _refuse(self, wanted: DesiredImport, message: str) -> None:
+        self.refusals.append(Refused(wanted.address, message))
+
+
+def _moves(desired: Desired, ledger: Ledger) -> dict[str, str]:
+    """Which held address each declared one takes over, by the `moved` blocks that still have something to move."""
+    held = set(ledger.addresses())
+    moves: dict[str, str] = {}
+    for wanted in desired.imports:
+        if wanted.address in held:
+            continue
+        for moved in desired.moved:
+            source = moved.source
+            if moved.target == base_of(wanted.address) and "@" not in source:
+                source += wanted.address[len(base_of(wanted.address)) :]
+            elif moved.target != wanted.address:
+                continue
+            if source in held:
+                moves[wanted.address] = source
+    return moves
+
+
+def _why_replaced(found: Settings, wanted: Settings) -> str:
+    changed = [f"{c.field} {c.before} -> {c.after}" for c in field_changes(found, wanted) if c.field not in CHANGEABLE]
+    return "cannot change in place: " + ", ".join(changed)
+
+
+def _moved_block(holder: str, address: str) -> str:
+    return (
+        f"an import of that name and type stands behind {holder}, which is not declared any more. "
+        f"If it was renamed, add to the manifest:\n  moved:\n    - {{from: {holder}, to: {address}}}\n"
+        "else give one of them another name"
+    )
+
+
+def _ambiguous(wanted: DesiredImport, candidates: list[RemoteImport]) -> str:
+    place = wanted.declared.name_place
+    lines = "\n".join(f'  adopt: "{c.id}"' for c in candidates)
+    return (
+        f"{place}: {len(candidates)} imports on the platform have that name and document type. "
+        f"Choose one by adding one of these lines to the import, or choose another name:\n{lines}"
+    )
+
+
+def _misfit(remote: RemoteImport, fixed: Iterable[tuple[str, str, str]]) -> str:
+    what = ", ".join(f"{name} {before}, the manifest {after}" for name, before, after in fixed)
+    return (
+        f"import {remote.id} would be adopted, but it has {what}, which cannot change in place: "
+        "write in the manifest what the import has, or give yours another name"
+    )

@@ -1,0 +1,273 @@
+"""The single values of a manifest: each kind's check, and the same rule as JSON Schema.
+
+All come in as text (the YAML tree types nothing), are judged by a plain function, and leave typed. The schema beside
+each speaks of the document as an editor sees it, where `1500` is a number and `true` a boolean, and lets a reference to
+a variable stand wherever the check would see its value. Nothing here knows which key a value belongs to.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Callable
+from typing import Annotated, Any, Final, NoReturn, TypeVar
+from urllib.parse import urlsplit
+
+from pydantic import PlainValidator, WithJsonSchema
+from pydantic_core import PydanticCustomError
+
+from mics_iac.core.manifest import DOCUMENT_TYPES, MANIFEST_VERSION, Budget, MimeType, Priority
+from mics_iac.core.variables import VARIABLE_NAME, compiled
+from mics_iac.core.wording import did_you_mean, listed, quoted
+from mics_iac.core.yamltree import Faulty, kind_of
+
+T = TypeVar("T")
+C = TypeVar("C", bound=str)
+Schema = dict[str, Any]
+
+# One spelling of each rule for both sides. Neither `^` and `$` of Python nor of ECMAScript differ here but for a last
+# line end, which `fullmatch` refuses and a schema cannot.
+KEY: Final = r"(?!\.{1,2}$)[A-Za-z0-9._-]+"
+ID: Final = r"[1-9][0-9]{0,18}"
+BUDGET: Final = r"(0|[1-9][0-9]{0,14}|(100(\.0{1,9})?|[1-9]?[0-9](\.[0-9]{1,9})?)%)"
+ADDRESS: Final = r"[A-Za-z0-9._-]+/[A-Za-z0-9._-]+(@[A-Za-z0-9._-]+)?"
+ONE_LINE: Final = r"[^\x00-\x1f\x7f]*[^\s\x00-\x1f\x7f][^\x00-\x1f\x7f]*"
+UNKNOWN_TYPE: Final = r"[A-Z][A-Z0-9_]*"
+LOCAL_PATH: Final = r"[^\\\x00-\x1f\x7f]+"
+PATH: Final = rf"(?![A-Za-z][A-Za-z0-9+.-]*://){LOCAL_PATH}"
+LOOPBACK: Final = r"(localhost|127\.[0-9]{1,3}\.[0-9]{1,3}\.[0-9]{1,3}|\[::1\])"
+URL: Final = rf"(https://([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])|http://{LOOPBACK})(:[0-9]{{1,5}})?(/[^\s?#\\]*)?"
+
+PRIORITIES: Final[tuple[Priority, ...]] = ("LOW", "MEDIUM", "HIGH")
+MIME_TYPES: Final[tuple[MimeType, ...]] = ("APPLICATION_X_NDJSON", "TEXT_CSV")
+REMOTE_SCHEMES: Final = ("s3", "gs", "az", "https", "http")
+LATER_BACKENDS: Final = ("s3", "gs", "az", "http")
+TRUE: Final = ("true", "True", "TRUE")
+FALSE: Final = ("false", "False", "FALSE")
+
+_SCHEME: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
+_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
+
+REFERENCE: Final[Schema] = {
+    "type": "string",
+    "pattern": rf"(^|[^$])\$\{{{VARIABLE_NAME}\}}",
+    "description": "A reference to a variable.",
+}
+
+
+def newer_version(text: object) -> str | None:
+    """The message for a version of the format that is still to come, None for any other text."""
+    if not isinstance(text, str) or not re.fullmatch("[0-9]{1,9}", text) or int(text) <= MANIFEST_VERSION:
+        return None
+    return f"version {text} was written for a newer mics-iac; update mics-iac, or write a manifest of version 1"
+
+
+def fault(code: str, message: str) -> NoReturn:
+    """Refuse a value, with the code and the message of the problem to report."""
+    raise PydanticCustomError("problem", "{message}", {"code": code, "message": message})
+
+
+def scalar(check: Callable[[str], T], *, wanted: str) -> PlainValidator:
+    """A validator for one value: refuses what is no text, and leaves what was reported already to nobody."""
+
+    def read(node: object) -> T:
+        if isinstance(node, Faulty):
+            raise PydanticCustomError("reported", "reported already")
+        if not isinstance(node, str):
+            code = "MICS104" if node is None else "MICS103"
+            raise PydanticCustomError("kind", "{wanted}", {"code": code, "wanted": wanted, "found": kind_of(node)})
+        return check(node)
+
+    return PlainValidator(read)
+
+
+def either(*schemas: Schema) -> WithJsonSchema:
+    """A value of one of these schemas, or one with a reference to a variable."""
+    return WithJsonSchema({"anyOf": [*schemas, REFERENCE]})
+
+
+def matching(pattern: str) -> Schema:
+    """Text that matches as a whole."""
+    return {"type": "string", "pattern": f"^{pattern}$"}
+
+
+def _free_text(text: str) -> str:
+    return text
+
+
+def _name(text: str) -> str:
+    if not text.strip():
+        fault("MICS104", "the name is empty; give the import the name it should have on the platform")
+    return _printable(text)
+
+
+def _printable(text: str) -> str:
+    if found := _CONTROL.search(text):
+        fault("MICS125", f"the text {quoted(text)} holds the control character {quoted(found[0])}; remove it")
+    return text
+
+
+def _key(text: str) -> str:
+    if re.fullmatch(KEY, text) is None:
+        fault("MICS106", f"the key {quoted(text)} may hold letters, digits, `.`, `_` and `-` only; rename it")
+    return text
+
+
+def _variable_name(text: str) -> str:
+    if re.fullmatch(VARIABLE_NAME, text) is None:
+        hint = "letters, digits and `_`, no digit first"
+        fault("MICS139", f"the variable's name {quoted(text)} may hold {hint}; rename it")
+    return text
+
+
+def _batch(text: str) -> str:
+    if re.fullmatch(KEY, text) is None:
+        fault("MICS114", f"the batch {quoted(text)} may hold letters, digits, `.`, `_` and `-` only; change it")
+    return text
+
+
+def _pattern(text: str) -> str:
+    if compiled(text) is None:
+        fault("MICS134", f"{quoted(text)} is not a regular expression of Python; correct it, in single quotes")
+    return text
+
+
+def _choice(text: str, choices: tuple[C, ...], what: str) -> C:
+    for choice in choices:
+        if choice == text:
+            return choice
+    message = f"{quoted(text)} is no {what}; write {listed(choices)}."
+    fault("MICS108", message + did_you_mean(text, choices))
+
+
+def _priority(text: str) -> Priority:
+    return _choice(text, PRIORITIES, "priority")
+
+
+def _mime_type(text: str) -> MimeType:
+    return _choice(text, MIME_TYPES, "mime type")
+
+
+def _encoding(text: str) -> str:
+    return _choice(text.lower() if text.isascii() else text, ("utf-8",), "encoding that the platform takes")
+
+
+def _switch(text: str) -> bool:
+    if text in TRUE:
+        return True
+    if text not in FALSE:
+        fault("MICS109", f"{quoted(text)} is neither true nor false; write one of the two")
+    return False
+
+
+def _id(text: str) -> str:
+    if re.fullmatch(ID, text) is None:
+        fault("MICS110", f"{quoted(text)} is not an id of the platform; ids are digits, with no zero first")
+    return text
+
+
+def _budget(text: str) -> Budget:
+    if re.fullmatch(BUDGET, text) is None:
+        example = "a number of records such as 12, or a share of at most 100% such as 0.1%"
+        fault("MICS111", f"{quoted(text)} is not understood; write {example}")
+    return Budget.parse(text)
+
+
+def _url(text: str) -> str:
+    if re.fullmatch(URL, text) is None:
+        rule = "https://host[:port][/path], with no user, query or fragment; plain http only to this machine"
+        fault("MICS112", f"{quoted(text)} is not usable; write {rule}")
+    try:
+        parts = urlsplit(text)
+        port, host = parts.port, parts.hostname or ""
+        if not host[:1].isalpha() and (":" in host or host.startswith("127.")):
+            ipaddress.ip_address(host)
+    except ValueError:
+        fault("MICS112", f"{quoted(text)} has a host or port that cannot be; correct it")
+    address = f"[{host}]" if ":" in host else host
+    return f"{parts.scheme}://{address}{'' if port is None else f':{port}'}{parts.path.rstrip('/')}"
+
+
+def _backend(text: str) -> str:
+    if text in LATER_BACKENDS:
+        fault("MICS113", f"the state backend {quoted(text)} is not supported yet; write `file`, the one there is")
+    if text != "file":
+        fault("MICS113", f"there is no state backend {quoted(text)}; write `file`.{did_you_mean(text, ['file'])}")
+    return text
+
+
+def _path(text: str) -> str:
+    if found := _SCHEME.match(text):
+        scheme = found[1].lower()
+        if scheme in REMOTE_SCHEMES:
+            message = f"sources under {scheme}:// are not supported yet; copy the files beside the manifest"
+            fault("MICS203", message)
+        hint = did_you_mean(scheme, REMOTE_SCHEMES) or " Write a path."
+        fault("MICS209", f"there is no kind of source {quoted(scheme + '://')}.{hint}")
+    return _local_path(text)
+
+
+def _local_path(text: str) -> str:
+    if not text:
+        fault("MICS208", "the path is empty; write the path of a file, or a glob such as data/*.ndjson")
+    if "\\" in text:
+        fault("MICS208", f"the path {quoted(text)} holds a backslash; write `/` between its parts")
+    return _printable(text)
+
+
+def _version(text: str) -> int:
+    if not re.fullmatch("[0-9]{1,9}", text):
+        fault("MICS105", f"{quoted(text)} is no version of the manifest's format; write `version: {MANIFEST_VERSION}`")
+    if (newer := newer_version(text)) is not None:
+        fault("MICS105", newer)
+    if int(text) != MANIFEST_VERSION:
+        fault("MICS105", f"there never was a version {text}; write `version: {MANIFEST_VERSION}`")
+    return MANIFEST_VERSION
+
+
+def _address(text: str) -> str:
+    keys = re.split("[/@]", text)
+    if re.fullmatch(ADDRESS, text) is None or not all(re.fullmatch(KEY, key) for key in keys):
+        fault("MICS120", f"{quoted(text)} is not an address; write datamart/import, or datamart/import@batch")
+    return text
+
+
+# What an editor sees as a number or a boolean is text like any other where text is asked.
+_ANY_TEXT: Final[Schema] = {"type": ["string", "number", "boolean"]}
+
+
+def _text_matching(pattern: str) -> Schema:
+    return {**_ANY_TEXT, "pattern": f"^{pattern}$"}
+
+
+Version = Annotated[
+    int, scalar(_version, wanted="a version"), WithJsonSchema({"enum": [MANIFEST_VERSION, str(MANIFEST_VERSION)]})
+]
+FreeText = Annotated[str, scalar(_free_text, wanted="a text"), WithJsonSchema(_ANY_TEXT)]
+Name = Annotated[str, scalar(_name, wanted="a text"), WithJsonSchema(_text_matching(ONE_LINE))]
+Key = Annotated[str, scalar(_key, wanted="a text"), WithJsonSchema(matching(KEY))]
+VariableName = Annotated[str, scalar(_variable_name, wanted="a text"), WithJsonSchema(matching(VARIABLE_NAME))]
+Pattern = Annotated[str, scalar(_pattern, wanted="a regular expression"), WithJsonSchema(_ANY_TEXT)]
+Batch = Annotated[str, scalar(_batch, wanted="a text"), either(_text_matching(KEY))]
+Encoding = Annotated[str, scalar(_encoding, wanted="an encoding"), either(matching("[uU][tT][fF]-8"))]
+DocumentType = Annotated[
+    str, scalar(_free_text, wanted="a document type"), either({"enum": list(DOCUMENT_TYPES)}, matching(UNKNOWN_TYPE))
+]
+PriorityField = Annotated[Priority, scalar(_priority, wanted="a priority"), either({"enum": list(PRIORITIES)})]
+MimeTypeField = Annotated[MimeType, scalar(_mime_type, wanted="a mime type"), either({"enum": list(MIME_TYPES)})]
+Switch = Annotated[
+    bool, scalar(_switch, wanted="true or false"), either({"type": "boolean"}, {"enum": [*TRUE, *FALSE]})
+]
+Id = Annotated[
+    str, scalar(_id, wanted="an id"), either(matching(ID), {"type": "integer", "minimum": 1, "maximum": 10**19 - 1})
+]
+MaxFailures = Annotated[
+    Budget,
+    scalar(_budget, wanted="a number or a percentage"),
+    either({"type": "integer", "minimum": 0, "maximum": 10**15 - 1}, matching(BUDGET)),
+]
+ApiUrl = Annotated[str, scalar(_url, wanted="an address"), either(matching(URL))]
+Backend = Annotated[str, scalar(_backend, wanted="a backend"), either({"enum": ["file"]})]
+SourcePath = Annotated[str, scalar(_path, wanted="a path"), either(_text_matching(PATH))]
+StatePath = Annotated[str, scalar(_local_path, wanted="a path"), either(_text_matching(LOCAL_PATH))]
+Address = Annotated[str, scalar(_address, wanted="an address"), either(matching(ADDRESS))]
