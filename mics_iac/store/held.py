@@ -1,0 +1,314 @@
+"""The state while a run holds it: lock, read, record, save, let go.
+
+Written once, above all backends. Every entry is durable in the backend before `record` returns, and nothing is folded
+into the ledger that is not durable. Must not know what an entry means (`core/ledger` does) or who asks.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+import msgspec
+
+from mics_iac.core.clock import Clock
+from mics_iac.core.journal import Entry, RunBegun, encode_entries
+from mics_iac.core.ledger import Ledger
+from mics_iac.core.state import encode_state
+from mics_iac.errors import MicsError, StateConflict, StoreFailed
+from mics_iac.store.backend import LEASE, Backend, LockInfo, Process, milliseconds
+from mics_iac.store.history import History, read_history
+from mics_iac.store.lease import Lease, take
+from mics_iac.store.process import this_process
+
+SAVING = 60.0
+"""Seconds that the lease must outlast when a save begins."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunContext:
+    """Who runs what, against which platform: what goes into lock and journal.
+
+    `run` is a new id, which is the lock's id too; `lineage` is the one that the state gets if there is none yet.
+    `version` is that of mics-iac. `reason` and `run_url` are for people who meet the lock.
+    """
+
+    run: str
+    command: str
+    who: str
+    api_url: str
+    environment: str | None
+    version: str
+    lineage: str
+    reason: str | None = None
+    run_url: str | None = None
+    process: Process = field(default_factory=this_process)
+
+
+def silent(entry: Entry) -> None:
+    """A `tell` that tells nobody."""
+
+
+@contextlib.contextmanager
+def hold(
+    backend: Backend,
+    *,
+    clock: Clock,
+    context: RunContext,
+    lock_timeout: float = 0.0,
+    lease: float = LEASE,
+    tell: Callable[[Entry], None] = silent,
+) -> Iterator[Held]:
+    """Hold the state: take the lock (waiting up to `lock_timeout` seconds), read and fold; at the end save and let go.
+
+    `tell` gets every durable entry once, in order, from whichever thread led its group; it must not call `record` or
+    `save`. On leaving with an error the state is saved all the same; if that fails too, a note on the error says so
+    and the journal holds what the save would have.
+
+    Raises Locked, StateUnreadable (damaged, newer, another platform's or environment's), StateConflict, StoreFailed.
+    """
+    claim = LockInfo(
+        id=context.run,
+        who=context.who,
+        operation=context.command,
+        process=context.process,
+        reason=context.reason,
+        run_url=context.run_url,
+    )
+    with take(backend, claim, clock=clock, lease=lease, timeout=lock_timeout) as kept:
+        history = read_history(backend, api_url=context.api_url, environment=context.environment)
+        backend.drop(list(history.done))
+        held = Held(backend, history, kept, clock=clock, context=context, tell=tell)
+        try:
+            yield held
+        except BaseException as error:
+            held.save_after(error)
+            raise
+        held.save()
+
+
+def peek(backend: Backend, *, api_url: str, environment: str | None) -> Ledger:
+    """The ledger as it stands, without the lock and without writing anything.
+
+    A run that is going on may have recorded more a moment later. Where there is no state yet, the ledger is empty and
+    its lineage is "". Raises StateUnreadable and StoreFailed.
+    """
+    return read_history(backend, api_url=api_url, environment=environment).ledger()
+
+
+class Held:
+    """The state in one run's hands. All methods may be called from any thread.
+
+    Group commit: what is recorded while an append runs goes into the next one together. Whoever finds nobody appending
+    leads: appends for all who wait, folds, tells, and wakes them.
+    """
+
+    def __init__(
+        self,
+        backend: Backend,
+        history: History,
+        lease: Lease,
+        *,
+        clock: Clock,
+        context: RunContext,
+        tell: Callable[[Entry], None],
+    ) -> None:
+        self._backend = backend
+        self._lease = lease
+        self._clock = clock
+        self._context = context
+        self._tell = tell
+        self._version = history.version
+        self._serial = history.state.serial
+        self._lineage = history.state.lineage or context.lineage
+        self._held_imports = bool(history.state.imports)
+        self._unsaved = list(history.unsaved)
+        self._ordinal = history.ordinal
+        self._ledger = history.ledger()
+        self._reading = threading.Lock()
+        self._journal: _Journal | None = None
+        self._turn = threading.Condition()
+        self._leading = False
+        self._waiting: list[_Ticket] = []
+        self._broken: str | None = None
+
+    @property
+    def lineage(self) -> str:
+        """The name of this state's history; a new one where there was no state."""
+        return self._lineage
+
+    @property
+    def serial(self) -> int:
+        """How often the state was saved; the next save makes it one more."""
+        return self._serial
+
+    @property
+    def lock(self) -> LockInfo:
+        """The record of the lock that is held."""
+        return self._lease.info
+
+    @contextlib.contextmanager
+    def reading(self) -> Iterator[Ledger]:
+        """The ledger, standing still: nothing is folded meanwhile, so be short and call no `record` inside."""
+        with self._reading:
+            yield self._ledger
+
+    def fence(self, seconds: float) -> None:
+        """Return only if this run may still act, and its lease outlasts the next `seconds`.
+
+        To be called between the record of an intent and its request, with the longest that the request may take.
+        Raises Locked if the lock was lost, StoreFailed if it cannot be renewed or a record failed: then send nothing.
+        """
+        self._refuse_broken()
+        self._lease.fence(seconds)
+
+    def record(self, *entries: Entry) -> None:
+        """Make these entries durable, together and in this order, and fold them in; returns after that.
+
+        Raises StoreFailed or StateConflict if they may not be durable; the ledger does not hold them then, and every
+        later `record`, `fence` and `save` refuses.
+        """
+        if not entries:
+            return
+        mine = _Ticket(entries)
+        with self._led(mine) as group:
+            if group:
+                self._commit(group)
+        if not mine.durable:
+            self._refuse_broken()
+            raise StoreFailed("the record of what happened was interrupted", remedy=_GO_ON)
+
+    def save(self) -> None:
+        """Write the state with all that was folded in, if anything was, and drop the journals that led to it.
+
+        Raises Locked if the lock was lost, StateConflict if somebody wrote the state behind it, and StoreFailed. The
+        journals stay then, and the next run folds them in.
+        """
+        with self._led(None):
+            if not self._unsaved:
+                return
+            try:
+                self._refuse_broken()
+                self._lease.fence(SAVING)
+                self._write()
+            except MicsError as error:
+                error.add_note("the state was not saved; what this run did is in its journal, and the next run goes on")
+                raise
+
+    def save_after(self, error: BaseException) -> None:
+        """Save although the run failed with `error`; if that fails too, a note on `error` tells it."""
+        try:
+            self.save()
+        except MicsError as failure:
+            notes = "; ".join([str(failure), *getattr(failure, "__notes__", [])])
+            error.add_note(f"besides: {notes}")
+
+    @contextlib.contextmanager
+    def _led(self, mine: _Ticket | None) -> Iterator[list[_Ticket]]:
+        """Wait for the lead, or until another leader settled `mine`; yield what to commit (nothing for a save)."""
+        leads = False
+        group: list[_Ticket] = []
+        try:
+            with self._turn:
+                if mine is not None:
+                    self._waiting.append(mine)
+                while self._leading and not (mine is not None and mine.settled):
+                    self._turn.wait()
+                if mine is None or not mine.settled:
+                    leads = self._leading = True
+                    if mine is not None:
+                        group, self._waiting = self._waiting, []
+            yield group
+        finally:
+            if leads:
+                with self._turn:
+                    self._leading = False
+                    for ticket in group:
+                        ticket.settled = True
+                    self._turn.notify_all()
+
+    def _commit(self, group: list[_Ticket]) -> None:
+        self._refuse_broken()
+        entries = [entry for ticket in group for entry in ticket.entries]
+        try:
+            entries = self._append(entries)
+            with self._reading:
+                self._ledger.extend(entries)
+        except BaseException as error:
+            # The journal may hold more than the ledger now. It stays, and the next run folds it.
+            self._broken = str(error) or type(error).__name__
+            raise
+        for ticket in group:
+            ticket.durable = True
+        for entry in entries:
+            self._tell(entry)
+
+    def _append(self, entries: list[Entry]) -> list[Entry]:
+        """Append to this run's journal, which begins with the first entry; returns what was appended."""
+        journal = self._journal
+        if journal is None:
+            journal = self._journal = _Journal(f"{self._serial:08d}-{self._ordinal:04d}")
+            self._unsaved.append(journal.name)
+            entries = [self._begin(), *entries]
+        data, crc = encode_entries(entries, crc=journal.crc)
+        self._backend.append(journal.name, data)
+        journal.crc = crc
+        return entries
+
+    def _begin(self) -> RunBegun:
+        return RunBegun(
+            run=self._context.run,
+            lineage=self._lineage,
+            serial=self._serial,
+            api_url=self._context.api_url,
+            environment=self._context.environment,
+            command=self._context.command,
+            who=self._context.who,
+            at=milliseconds(self._clock.now()),
+            mics_iac_version=self._context.version,
+        )
+
+    def _write(self) -> None:
+        with self._reading:
+            state = self._ledger.state()
+        if self._held_imports and not state.imports:
+            raise StateConflict(f"an empty state would replace one with imports: {self._backend.describe()}")
+        serial = self._serial + 1
+        state = msgspec.structs.replace(
+            state, lineage=self._lineage, serial=serial, mics_iac_version=self._context.version
+        )
+        self._version = self._backend.write(encode_state(state), expected=self._version)
+        folded, self._unsaved = self._unsaved, []
+        self._serial, self._ordinal, self._journal = serial, 1, None
+        self._held_imports = bool(state.imports)
+        # A journal that stays is known by its serial: the next run drops it.
+        with contextlib.suppress(StoreFailed):
+            self._backend.drop(folded)
+
+    def _refuse_broken(self) -> None:
+        if self._broken is not None:
+            raise StoreFailed(f"the journal could not be written: {self._broken}", remedy=_GO_ON)
+
+
+@dataclass(slots=True)
+class _Journal:
+    """This run's journal: its name, and where its chain of checksums stands."""
+
+    name: str
+    crc: int = 0
+
+
+@dataclass(slots=True, eq=False)
+class _Ticket:
+    """What one call of `record` wants durable, and what became of it."""
+
+    entries: tuple[Entry, ...]
+    settled: bool = False
+    durable: bool = False
+
+
+_GO_ON = (
+    "mend that and run again: what was done is recorded or is found again on the platform, and nothing is sent twice"
+)

@@ -1,0 +1,127 @@
+"""State and journals as a backend holds them, put together: what to fold, what was folded already, what to refuse.
+
+Reads only. Knows nothing of locks; it is right for a reader beside a running writer too, because it reads the journals
+before the state: a journal that a save folded meanwhile is known by its serial, and no entry falls between the two.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import msgspec
+
+from mics_iac.core.journal import Entry, RunBegun, decode_journal
+from mics_iac.core.ledger import Ledger
+from mics_iac.core.state import State, decode_state
+from mics_iac.errors import StateUnreadable
+from mics_iac.store.backend import Backend, JournalBlob, visible
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """What a backend holds of one environment.
+
+    `state` is the state as saved, or an empty one of lineage "" where there is none; its serial is raised to that of
+    the newest journal, which is higher when an older state was put back. `version` is the saved state's (None: there is
+    none). `pending` are the entries to fold, in order, from the journals `unsaved`; `done` are journals with nothing
+    more to fold. `ordinal` is the next run's.
+    """
+
+    state: State
+    version: str | None
+    pending: tuple[Entry, ...]
+    unsaved: tuple[str, ...]
+    done: tuple[str, ...]
+    ordinal: int
+
+    def ledger(self) -> Ledger:
+        """The fold of all of it."""
+        ledger = Ledger(self.state)
+        ledger.extend(self.pending)
+        return ledger
+
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    name: str
+    where: str
+    begun: RunBegun
+    entries: tuple[Entry, ...]
+
+
+def read_history(backend: Backend, *, api_url: str, environment: str | None) -> History:
+    """Read journals and state, in this order; raises StateUnreadable and StoreFailed.
+
+    Refused: damage other than a torn last line, a newer format, another platform or environment than the given one,
+    and a journal of another state (lineage).
+    """
+    blobs = backend.journals()
+    read = [_decode(blob) for blob in blobs]
+    snapshot = backend.read()
+    runs = [one for one in read if one is not None]
+    if snapshot is not None:
+        state = decode_state(snapshot.data, name=backend.describe())
+        _refuse_foreign(backend.describe(), state, api_url=api_url, environment=environment)
+    else:
+        lineage = runs[0].begun.lineage if runs else ""
+        state = State(lineage=lineage, api_url=api_url, environment=environment)
+    for run in runs:
+        _refuse_foreign(run.where, run.begun, api_url=api_url, environment=environment)
+        _refuse_stray(run, state, backend.describe())
+    unsaved = [run for run in runs if run.begun.serial >= state.serial]
+    serial = max([state.serial, *(run.begun.serial for run in unsaved)])
+    kept = {run.name for run in unsaved}
+    return History(
+        state=msgspec.structs.replace(state, serial=serial),
+        version=snapshot.version if snapshot is not None else None,
+        pending=tuple(entry for run in unsaved for entry in run.entries),
+        unsaved=tuple(run.name for run in unsaved),
+        done=tuple(blob.name for blob in blobs if blob.name not in kept),
+        ordinal=1 + max((_ordinal(blob.name) for blob in blobs if _serial(blob.name) == serial), default=0),
+    )
+
+
+def _decode(blob: JournalBlob) -> _Read | None:
+    """One run's journal, None if it died before its first line was whole: then it did nothing."""
+    entries = decode_journal(blob.data, name=blob.where).entries
+    if not entries:
+        return None
+    begun = entries[0]
+    if not isinstance(begun, RunBegun):
+        raise StateUnreadable(f"{blob.where} does not begin with the run that it belongs to")
+    return _Read(blob.name, blob.where, begun, entries)
+
+
+def _refuse_foreign(where: str, found: State | RunBegun, *, api_url: str, environment: str | None) -> None:
+    if found.api_url != api_url:
+        raise StateUnreadable(
+            f"{where} belongs to the platform at {visible(found.api_url)}, and this run is for {api_url}",
+            remedy="set api.url to the platform that this state is of, or give each platform a state of its own",
+        )
+    if found.environment != environment:
+        raise StateUnreadable(
+            f"{where} belongs to {_environment(found.environment)}, and this run is for {_environment(environment)}",
+            remedy="choose the environment that this state is of, or give each environment a state of its own",
+        )
+
+
+def _environment(name: str | None) -> str:
+    return f"environment {visible(name)}" if name is not None else "no environment"
+
+
+def _refuse_stray(run: _Read, state: State, where: str) -> None:
+    if run.begun.lineage != state.lineage:
+        raise StateUnreadable(
+            f"{run.where} is the journal of another state: it goes on from lineage {visible(run.begun.lineage)}, "
+            f"and {where} is of lineage {visible(state.lineage)}",
+            remedy="put back the state that this journal goes on from, or move the journal away: the next apply finds "
+            "what that run did by name, type and bytes, and loads nothing twice",
+        )
+
+
+def _serial(name: str) -> int:
+    return int(name.partition("-")[0])
+
+
+def _ordinal(name: str) -> int:
+    return int(name.partition("-")[2])
