@@ -1,0 +1,153 @@
+"""Makes the imports of the platform what the plan says: adopts, creates, changes. One call of `prepare` an import.
+
+Every request is preceded by its intent in the journal and followed by its outcome. Whether a creation whose answer
+was lost happened is found out by looking, twice, before it is sent again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from mics_iac.core import journal
+from mics_iac.core.observed import Observed, RemoteImport
+from mics_iac.core.plan import Adopt, Change, Create, Guard, Move, Upload
+from mics_iac.core.settings import Settings
+from mics_iac.engine.world import World
+from mics_iac.errors import (
+    ApiError,
+    ApiRefused,
+    ApiUnreachable,
+    GuardRefused,
+    Interrupted,
+    Locked,
+    MicsError,
+    NotAllowed,
+    StateConflict,
+)
+from mics_iac.store.held import Held
+
+# These say that a POST surely did not act; after any other error it may have.
+NOT_ACTED = (ApiUnreachable, ApiRefused, NotAllowed, Interrupted, Locked, StateConflict)
+
+# How often a creation is tried whose answer gets lost every time.
+_TRIES = 3
+# Seconds between the two looks after a body that surely did not leave whole.
+SHORT_DELAY = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """An import that parts can be loaded through. `fresh`: made just now, so there is nothing in it."""
+
+    import_id: str
+    settings: Settings
+    fresh: bool
+
+
+def prepare(address: str, effects: Sequence[object], *, observed: Observed, world: World, held: Held) -> Ready:
+    """Do what the plan says about one import, in order; MicsError when it cannot be done."""
+    fresh = False
+    for effect in effects:
+        world.stop.check()
+        match effect:
+            case Move():
+                held.record(journal.ImportMoved(effect.source, effect.address))
+            case Adopt():
+                held.record(journal.ImportAdopted(address, effect.id, effect.before, effect.protect, effect.ours))
+            case Create():
+                fresh = _Creation(effect, observed, world, held).run()
+            case Change():
+                _change(effect, observed, world, held)
+            case Guard():
+                held.record(journal.GuardChanged(address, effect.protect))
+            case Upload() | _:
+                pass
+    with held.reading() as ledger:
+        import_id, settings = ledger.import_id(address), ledger.settings(address)
+    if import_id is None or settings is None:
+        raise GuardRefused(f"{address} has no import to load through", remedy="plan again")
+    return Ready(import_id, settings, fresh)
+
+
+def _change(action: Change, observed: Observed, world: World, held: Held) -> None:
+    datamart_id = action.before.datamart_id
+    remote = observed.imports.get(datamart_id, {}).get(action.id) or world.api.read_import(datamart_id, action.id)
+    if remote is None:
+        raise ApiRefused(
+            f"import {action.id} is not in datamart {datamart_id} any more", status=404, remedy="plan again"
+        )
+    held.record(journal.ChangeBegun(action.address, action.after))
+    answer = world.api.update_import(remote, name=action.after.name, priority=action.after.priority)
+    if (answer.settings.name, answer.settings.priority) != (action.after.name, action.after.priority):
+        raise ApiError(
+            f"the platform answered the change of import {action.id} with other settings than were asked for",
+            remedy="look at the import in Navigator, then plan again",
+        )
+    held.record(journal.ImportChanged(action.address, answer.settings))
+
+
+@dataclass(slots=True)
+class _Creation:
+    action: Create
+    observed: Observed
+    world: World
+    held: Held
+
+    def run(self) -> bool:
+        """Create the import, or find that it was created; True when it surely was created just now."""
+        address, settings = self.action.address, self.action.after
+        with self.held.reading() as ledger:
+            open_ = ledger.creating(address)
+        known = tuple(i.id for i in self.observed.titled(settings.title))
+        if open_ is not None and open_.settings.title == settings.title:
+            known = open_.known
+            if self._settle(known, body_left=True):
+                return False
+        for attempt in range(1, _TRIES + 1):
+            self.held.record(journal.CreateBegun(address, settings, known))
+            try:
+                remote = self.world.api.create_import(settings, before_send=self.held.fence)
+            except NOT_ACTED as error:
+                self.held.record(journal.CreateAbandoned(address, error.message))
+                raise
+            except MicsError as error:
+                if self._settle(known, body_left=getattr(error, "body_left", True)):
+                    return False
+                if attempt == _TRIES:
+                    raise
+            else:
+                created = journal.ImportCreated(address, remote.id, remote.settings, self.action.protect)
+                self.held.record(created)
+                return True
+        raise AssertionError  # the last attempt returns or raises
+
+    def _settle(self, known: tuple[str, ...], *, body_left: bool) -> bool:
+        """Look for a creation of ours whose answer was lost: at once, and again after a delay."""
+        for last in (False, True):
+            if last:
+                delay = self.world.limits.settle_delay if body_left else SHORT_DELAY
+                self.world.clock.sleep(min(delay, self.world.limits.settle_delay))
+            found = self._new_ones(known)
+            if len(found) > 1:
+                ids = ", ".join(i.id for i in found)
+                raise GuardRefused(
+                    f"{self.action.address}: the answer to its creation was lost, and several imports of that name and "
+                    f"type have come to be since: {ids}",
+                    remedy=f'add `adopt: "{found[0].id}"` (or another of them) to the import, then plan again',
+                )
+            if found:
+                adopted = journal.ImportAdopted(
+                    self.action.address, found[0].id, found[0].settings, self.action.protect, ours=True
+                )
+                self.held.record(adopted)
+                return True
+        self.held.record(journal.CreateAbandoned(self.action.address, "no import of it came to be"))
+        return False
+
+    def _new_ones(self, known: tuple[str, ...]) -> list[RemoteImport]:
+        settings = self.action.after
+        listed = self.world.api.list_imports(settings.datamart_id).items
+        with self.held.reading() as ledger:
+            owned = ledger.owned_ids(settings.datamart_id)
+        return [i for i in listed if i.settings.title == settings.title and i.id not in {*known, *owned}]

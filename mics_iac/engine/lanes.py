@@ -1,0 +1,212 @@
+"""One import on its way through an apply, and what must happen next with each of its parts.
+
+Values and decisions only: no calls, no threads. `engine/execute` owns the lanes in one thread, so that nothing here
+needs a lock; workers get frozen values out of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from enum import Enum, auto
+
+from mics_iac.core.manifest import NO_FAILURES, Budget
+from mics_iac.core.observed import RemoteExecution
+from mics_iac.core.plan import Effect, Upload
+from mics_iac.core.settings import Settings
+from mics_iac.core.state import Doubt
+from mics_iac.core.strangers import Verdict, judge
+from mics_iac.engine.imports import SHORT_DELAY
+from mics_iac.engine.upload import Load
+
+
+class Stage(Enum):
+    """Where a part stands."""
+
+    QUEUED = auto()
+    """It must be looked at before it is sent, or is waiting for something to show."""
+    BUSY = auto()
+    """It was found fit to send, or a worker has it."""
+    DONE = auto()
+    """Nothing more is sent of it in this run, whether it went well or not."""
+
+
+@dataclass(slots=True, eq=False)
+class Task:
+    """One part to load, or (`send` False) a doubt to settle and no more.
+
+    `doubts` are the names of the open doubts about it, `before` the executions that were there before them and so are
+    not their outcome; `clean_since` is the moment (monotonic seconds) of the first listing without a trace of them.
+    `tries` counts how often it was sent in this run.
+    """
+
+    part: Upload | Doubt
+    send: bool
+    again: bool = False
+    doubts: tuple[str, ...] = ()
+    before: frozenset[str] = frozenset()
+    body_left: bool = True
+    tries: int = 0
+    clean_since: float | None = None
+    stage: Stage = Stage.QUEUED
+
+
+@dataclass(slots=True, eq=False)
+class Lane:
+    """One address, its effects, its tasks, and the executions of its import as last listed.
+
+    `import_id` and `settings` are None until the import is there. `listed_at` is the moment (monotonic seconds) at
+    which the last listing began, None where none is good enough. `read` has the digests of strangers' input files,
+    `gone` those whose input file the platform has no more.
+    """
+
+    address: str
+    effects: tuple[Effect, ...] = ()
+    tasks: list[Task] = field(default_factory=list)
+    budget: Budget = NO_FAILURES
+    ordered: bool = False
+    ignore_history: bool = False
+    import_id: str | None = None
+    settings: Settings | None = None
+    listed_at: float | None = None
+    reading: int = 0
+    read: dict[str, str] = field(default_factory=dict)
+    gone: set[str] = field(default_factory=set)
+    _executions: dict[str, RemoteExecution] = field(default_factory=dict)
+    _by_digest: dict[str, list[RemoteExecution]] = field(default_factory=dict)
+    _by_lines: dict[int | None, list[RemoteExecution]] = field(default_factory=dict)
+
+    def listed(self, executions: Iterable[RemoteExecution], *, at: float, known: frozenset[str]) -> None:
+        """Take in a listing of the import; `known` are the executions of the ledger, which are no strangers."""
+        self._executions = {e.id: e for e in executions if e.id not in known}
+        self.listed_at = at
+        self.index()
+
+    def index(self) -> None:
+        """Sort the strangers by what is known of them, so that a part meets only those that may be it."""
+        self._by_digest, self._by_lines = {}, {}
+        for execution in self._executions.values():
+            digest = self.read.get(execution.id)
+            if digest is not None:
+                self._by_digest.setdefault(digest, []).append(execution)
+            else:
+                self._by_lines.setdefault(execution.number_of_lines, []).append(execution)
+
+    def strangers_like(self, part: Upload | Doubt) -> Iterable[RemoteExecution]:
+        """The executions outside the ledger that may be this part, by bytes or by what is known of their lines."""
+        yield from self._by_digest.get(part.sha256, ())
+        counts = {part.lines + n for n in (-1, 0, 1)} | {part.records + n for n in (-1, 0, 1)}
+        for count in (None, *sorted(counts)):
+            yield from self._by_lines.get(count, ())
+
+    @property
+    def stranger_ids(self) -> tuple[str, ...]:
+        """The executions outside the ledger, as last listed."""
+        return tuple(self._executions)
+
+    def load(self, task: Task) -> Load:
+        """The frozen value that a worker needs to send the task's part."""
+        assert self.import_id is not None
+        assert self.settings is not None
+        p = task.part
+        return Load(
+            self.address,
+            p.source,
+            p.part,
+            p.sha256,
+            p.bytes,
+            p.lines,
+            p.records,
+            self.import_id,
+            self.settings,
+        )
+
+    def queued(self) -> list[Task]:
+        """The tasks to look at now: all that wait, or only the first that is not done where order matters."""
+        if not self.ordered:
+            return [t for t in self.tasks if t.stage is Stage.QUEUED]
+        first = next((t for t in self.tasks if t.stage is not Stage.DONE), None)
+        return [first] if first is not None and first.stage is Stage.QUEUED else []
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """Nothing speaks against sending the part now; open doubts of it are to be closed first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Take:
+    """This execution is the part."""
+
+    execution: RemoteExecution
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """The input files of these executions must be read first."""
+
+    executions: tuple[RemoteExecution, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """The import must be listed again: at the next round, or not before `at` (monotonic seconds)."""
+
+    at: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Close:
+    """The doubts are settled, nothing came of them, and nothing is to be sent."""
+
+
+@dataclass(frozen=True, slots=True)
+class Doubtful:
+    """It cannot be told whether this execution is the part: only a person can decide."""
+
+    execution: RemoteExecution
+
+
+Step = Send | Take | Read | Look | Close | Doubtful
+
+
+def next_step(lane: Lane, task: Task, *, settle_delay: float) -> Step:
+    """Apply the rule of strangers to one part: what must happen before, or instead of, sending it."""
+    if lane.listed_at is None:
+        return Look(None)
+    verdicts = _verdicts(lane, task)
+    if ours := verdicts.get(Verdict.OURS):
+        return Take(ours[0])
+    if unread := verdicts.get(Verdict.READ):
+        return Read(tuple(unread))
+    if verdicts.get(Verdict.WAIT):
+        return Look(None)
+    if gone := verdicts.get(Verdict.GONE):
+        return Doubtful(gone[0])
+    if task.doubts:
+        if task.clean_since is None:
+            task.clean_since = lane.listed_at
+        due = task.clean_since + (settle_delay if task.body_left else min(SHORT_DELAY, settle_delay))
+        if lane.listed_at < due:
+            return Look(due)
+    return Send() if task.send else Close()
+
+
+def _verdicts(lane: Lane, task: Task) -> dict[Verdict, list[RemoteExecution]]:
+    found: dict[Verdict, list[RemoteExecution]] = {}
+    part = task.part
+    # With --ignore-history, and for what --reload sends again, only what came to be after a lost request matters.
+    narrow = lane.ignore_history or task.again
+    for execution in lane.strangers_like(part):
+        if narrow and (not task.doubts or execution.id in task.before):
+            continue
+        verdict = judge(
+            execution,
+            sha256=part.sha256,
+            lines=part.lines,
+            records=part.records,
+            read=lane.read.get(execution.id),
+            gone=execution.id in lane.gone,
+        )
+        found.setdefault(verdict, []).append(execution)
+    return found

@@ -1,0 +1,63 @@
+"""From a plan and the ledger to the lanes that carry it out. Values only."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from mics_iac.core.address import base_of, matches
+from mics_iac.core.ledger import Ledger
+from mics_iac.core.manifest import NO_FAILURES, Budget
+from mics_iac.core.plan import Effect, Move, Plan, Upload
+from mics_iac.core.state import Doubt
+from mics_iac.engine.lanes import Lane, Task
+
+
+def lay_out(plan: Plan, ledger: Ledger) -> list[Lane]:
+    """A lane for each address that the plan touches, then one for each whose open doubts it does not touch."""
+    effects: dict[str, list[Effect]] = {}
+    for effect in plan.effects:
+        effects.setdefault(effect.address, []).append(effect)
+    moved = {e.source: e.address for e in plan.effects if isinstance(e, Move)}
+    held = {address: source for source, address in moved.items()}
+    for address in ledger.addresses():
+        if address not in moved and ledger.doubts(address):
+            effects.setdefault(address, [])
+    return [_lane(plan, address, todo, ledger.doubts(held.get(address, address))) for address, todo in effects.items()]
+
+
+def _lane(plan: Plan, address: str, effects: list[Effect], doubts: list[Doubt]) -> Lane:
+    uploads = [e for e in effects if isinstance(e, Upload)]
+    planned = {u.sha256 for u in uploads}
+    policy = plan.policies.get(address)
+    return Lane(
+        address,
+        effects=tuple(e for e in effects if not isinstance(e, Upload)),
+        tasks=[
+            *(_task(u, doubts, send=True) for u in uploads),
+            *(_task(d, [d], send=False) for d in doubts if d.sha256 not in planned),
+        ],
+        budget=budget_of(plan, address),
+        ordered=policy is not None and policy.ordered,
+        ignore_history=matches(address, plan.options.ignore_history),
+    )
+
+
+def _task(part: Upload | Doubt, doubts: Iterable[Doubt], *, send: bool) -> Task:
+    mine = [d for d in doubts if d.sha256 == part.sha256]
+    before = [frozenset(d.strangers) for d in mine]
+    return Task(
+        part,
+        send=send,
+        again=isinstance(part, Upload) and part.again,
+        doubts=tuple(d.attempt for d in mine),
+        before=frozenset.intersection(*before) if before else frozenset(),
+        body_left=any(d.body_left for d in mine),
+    )
+
+
+def budget_of(plan: Plan, address: str) -> Budget:
+    """How many records an execution of this address may have rejected; an earlier batch has its import's budget."""
+    policy = plan.policies.get(address) or next(
+        (p for a, p in plan.policies.items() if base_of(a) == base_of(address)), None
+    )
+    return NO_FAILURES if policy is None else Budget.parse(policy.max_failures)

@@ -1,0 +1,184 @@
+"""One manifest and the world around it, made from values: nothing here looks at the process's environment.
+
+The only place that knows which file holds which state.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mics_iac import __version__
+from mics_iac.api.client import MicsApi
+from mics_iac.api.network import network_settings
+from mics_iac.api.transport import Transport
+from mics_iac.core.clock import Clock
+from mics_iac.core.manifest import Manifest
+from mics_iac.core.parse import parse_manifest
+from mics_iac.core.plan import ManifestPin, Plan
+from mics_iac.core.progress import Told
+from mics_iac.core.variables import NO_VARIABLES, VariableSources
+from mics_iac.engine.manifest_files import read_manifest_texts
+from mics_iac.engine.world import Limits, Stop, SystemClock, World, nobody
+from mics_iac.errors import NotAllowed, UsageError
+from mics_iac.sources.local import LocalSource
+from mics_iac.store.file import FileBackend
+from mics_iac.store.held import RunContext
+
+if TYPE_CHECKING:
+    from mics_iac.api.transport import Adapter
+
+# Where the sandbox answers: a name that no resolver knows (RFC 6761), so that nothing can leave by mistake.
+SANDBOX_URL = "https://sandbox.invalid"
+WORKSPACE = ".mics-iac"
+
+
+def _no_token() -> str:
+    raise NotAllowed(
+        "there is no token for the platform",
+        remedy="set MICS_API_TOKEN, or use --token-file or --token-command; --sandbox needs none",
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inputs:
+    """All that a run takes from outside.
+
+    `token` is asked once, when the platform is first called. `environ` is looked at for proxies and certificates
+    alone. `sandbox` takes the platform's place, with a state of its own.
+    """
+
+    manifest_path: Path
+    environment: str | None = None
+    variables: VariableSources = NO_VARIABLES
+    token: Callable[[], str] = _no_token
+    environ: Mapping[str, str] = field(default_factory=dict)
+    sandbox: Adapter | None = None
+    limits: Limits = field(default_factory=Limits)
+    tell: Callable[[Told], None] = nobody
+    stop: Stop = field(default_factory=Stop)
+    clock: Clock | None = None
+    who: str = "unknown"
+    run_url: str | None = None
+    page_size: int = 500
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Project:
+    """A manifest, and the world that it is about. `manifest` is None where a saved plan takes its place."""
+
+    path: Path
+    manifest: Manifest | None
+    api_url: str
+    environment: str | None
+    state_path: str | None
+    pins: tuple[ManifestPin, ...]
+    world: World
+    who: str
+    run_url: str | None
+
+    def context(self, command: str) -> RunContext:
+        """Who this run is, for lock and journal."""
+        return RunContext(
+            run=uuid.uuid4().hex,
+            command=command,
+            who=self.who,
+            api_url=self.api_url,
+            environment=self.environment,
+            version=__version__,
+            lineage=str(uuid.uuid4()),
+            run_url=self.run_url,
+        )
+
+
+def open_project(inputs: Inputs) -> Project:
+    """Read the manifest and connect it with its world; ManifestInvalid, UsageError. Calls nobody yet."""
+    texts = read_manifest_texts(inputs.manifest_path)
+    manifest = parse_manifest(texts, environment=inputs.environment, variables=inputs.variables)
+    pins = tuple(ManifestPin(f.name, f.sha256) for f in manifest.files)
+    return _connect(
+        inputs,
+        manifest=manifest,
+        api_url=manifest.api_url,
+        environment=manifest.environment,
+        state_path=manifest.state.path,
+        pins=pins,
+    )
+
+
+def open_saved(inputs: Inputs, plan: Plan) -> Project:
+    """Connect a saved plan with its world. Neither the manifest nor its variables are needed for that."""
+    sandboxed = plan.api_url == SANDBOX_URL
+    if sandboxed != (inputs.sandbox is not None):
+        made, missing = ("with", "add") if sandboxed else ("without", "remove")
+        raise UsageError(f"the plan was made {made} --sandbox: {missing} it here too, or plan again")
+    return _connect(
+        inputs,
+        manifest=None,
+        api_url=plan.api_url,
+        environment=plan.environment,
+        state_path=plan.state_path,
+        pins=plan.manifest,
+    )
+
+
+def _connect(
+    inputs: Inputs,
+    *,
+    manifest: Manifest | None,
+    api_url: str,
+    environment: str | None,
+    state_path: str | None,
+    pins: tuple[ManifestPin, ...],
+) -> Project:
+    root = folder_of(inputs.manifest_path)
+    if inputs.sandbox is not None:
+        api_url = SANDBOX_URL
+        state = root / WORKSPACE / "sandbox" / state_name(inputs.manifest_path, environment)
+        state.parent.mkdir(parents=True, exist_ok=True)
+    else:
+        state = root / (state_path or state_name(inputs.manifest_path, environment))
+    clock = inputs.clock or SystemClock(inputs.stop)
+    transport = Transport(
+        api_url,
+        token=cache(inputs.token) if inputs.sandbox is None else "sandbox",
+        clock=clock,
+        network=network_settings(inputs.environ, api_url) if inputs.sandbox is None else None,
+        adapter=inputs.sandbox,
+    )
+    world = World(
+        api=MicsApi(transport, page_size=inputs.page_size),
+        backend=FileBackend(state, clock=clock),
+        source=LocalSource(root),
+        clock=clock,
+        stop=inputs.stop,
+        workspace=root / WORKSPACE,
+        limits=inputs.limits,
+        tell=inputs.tell,
+    )
+    return Project(
+        path=inputs.manifest_path,
+        manifest=manifest,
+        api_url=api_url,
+        environment=environment,
+        state_path=state_path,
+        pins=pins,
+        world=world,
+        who=inputs.who,
+        run_url=inputs.run_url,
+    )
+
+
+def folder_of(manifest_path: Path) -> Path:
+    """The folder that sources and state are relative to: the manifest's, or the manifest itself if it is one."""
+    return manifest_path if manifest_path.is_dir() else manifest_path.parent
+
+
+def state_name(manifest_path: Path, environment: str | None) -> str:
+    """`imports.yaml` -> `imports.state.json`, or `imports.production.state.json`; a folder gives its own name."""
+    stem = manifest_path.resolve().name if manifest_path.is_dir() else manifest_path.stem
+    return f"{stem}.{environment}.state.json" if environment is not None else f"{stem}.state.json"

@@ -1,0 +1,174 @@
+"""Sends one part: intent, stream, outcome. And reads back one file of the platform, to compare or to keep.
+
+Runs in worker threads, one call at a time each; decides nothing about what is sent.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from mics_iac.core import journal
+from mics_iac.core.observed import RemoteExecution
+from mics_iac.core.progress import Sending
+from mics_iac.core.settings import Settings
+from mics_iac.engine.imports import NOT_ACTED
+from mics_iac.engine.world import World
+from mics_iac.errors import ApiLost, ApiRefused, MicsError, SourceFailed
+from mics_iac.sources.source import Reader
+from mics_iac.store.held import Held
+
+# A refusal with one of these says nothing of the part: it is tried again by the next run without being asked.
+_PASSING = frozenset({401, 403, 404, 408, 425, 429})
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """A part, and the import that it goes into."""
+
+    address: str
+    source: str
+    part: int
+    sha256: str
+    bytes: int
+    lines: int
+    records: int
+    import_id: str
+    settings: Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """The platform made this execution of the part."""
+
+    execution: RemoteExecution
+
+
+@dataclass(frozen=True, slots=True)
+class Doubted:
+    """The answer was lost; the whole body may have left, or surely did not."""
+
+    error: MicsError
+    body_left: bool
+
+
+@dataclass(frozen=True, slots=True)
+class NotLoaded:
+    """The part surely was not loaded."""
+
+    error: MicsError
+
+
+def send(
+    load: Load, *, attempt: str, strangers: tuple[str, ...], world: World, held: Held
+) -> Accepted | Doubted | NotLoaded:
+    """Send a part once. The intent is durable before the request leaves; what is not known afterwards is a doubt."""
+    held.record(
+        journal.UploadBegun(
+            load.address,
+            attempt,
+            load.source,
+            load.part,
+            load.sha256,
+            load.bytes,
+            load.records,
+            load.lines,
+            strangers,
+        )
+    )
+    try:
+        execution = world.api.upload(
+            load.settings.datamart_id,
+            load.import_id,
+            mime_type=load.settings.mime_type,
+            body=lambda: _Watched(world.source.open(load.source, sha256=load.sha256, bytes=load.bytes), load, world),
+            length=load.bytes,
+            before_send=held.fence,
+        )
+    except (*NOT_ACTED, SourceFailed) as error:
+        held.record(_closed(load.address, attempt, error))
+        return NotLoaded(error)
+    except MicsError as error:
+        body_left = error.body_left if isinstance(error, ApiLost) else True
+        held.record(journal.UploadDoubted(load.address, attempt, body_left, error.message))
+        return Doubted(error, body_left)
+    held.record(journal.UploadAccepted(load.address, attempt, execution.id, execution.status, execution.creation_date))
+    return Accepted(execution)
+
+
+def _closed(address: str, attempt: str, error: MicsError) -> journal.UploadRefused | journal.UploadAbandoned:
+    if isinstance(error, ApiRefused) and 400 <= error.status < 500 and error.status not in _PASSING:
+        return journal.UploadRefused(address, attempt, error.status, error.message, error.error_id)
+    return journal.UploadAbandoned(address, attempt, error.message)
+
+
+class _Watched:
+    """A reader that tells how far it came."""
+
+    def __init__(self, reader: Reader, load: Load, world: World) -> None:
+        self._reader = reader
+        self._load = load
+        self._tell = world.tell
+        self._sent = 0
+
+    def read(self, size: int, /) -> bytes:
+        block = self._reader.read(size)
+        self._sent += len(block)
+        self._tell(Sending(self._load.address, self._load.source, self._load.part, self._sent, self._load.bytes))
+        return block
+
+    def close(self) -> None:
+        self._reader.close()
+
+
+def read_digest(uri: str, world: World) -> str | None:
+    """The sha256 of a file that the platform keeps, None when it has it no more."""
+    digests = [hashlib.sha256()]
+
+    def begin() -> Callable[[bytes], object]:
+        digests[0] = hashlib.sha256()
+        return digests[0].update
+
+    return None if world.api.download(uri, into=begin) is None else digests[0].hexdigest()
+
+
+def keep_error_file(uri: str, *, address: str, execution_id: str, world: World) -> str | None:
+    """Save the rejected lines of an execution in the workspace and return where; None when the platform has none.
+
+    Readable by this user alone, never over an existing file. The file holds records: it is never shown.
+    """
+    folder = world.workspace / "errors"
+    name = re.sub(r"[^A-Za-z0-9._@-]", "_", address)
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        path, file = _new_file(folder, f"{name}.{execution_id}")
+    except OSError as error:
+        raise SourceFailed(f"the rejected lines cannot be saved in {folder}: {error.strerror}") from error
+    with file:
+        size = world.api.download(uri, into=lambda: _restart(file))
+    if size is None:
+        path.unlink()
+        return None
+    return str(path)
+
+
+def _new_file(folder: Path, name: str) -> tuple[Path, BinaryIO]:
+    for number in range(1000):
+        path = folder / (f"{name}.txt" if number == 0 else f"{name}.{number}.txt")
+        try:
+            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        except FileExistsError:
+            continue
+        return path, os.fdopen(descriptor, "wb")
+    raise FileExistsError(17, "too many files of that name", str(folder / name))
+
+
+def _restart(file: BinaryIO) -> Callable[[bytes], object]:
+    file.seek(0)
+    file.truncate()
+    return file.write

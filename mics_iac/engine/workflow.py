@@ -1,0 +1,279 @@
+"""What the commands do, told as stories: check, plan, apply, status. No printing, no prompting, no exiting.
+
+Each joins the pure core with the edges of a World; who shows what comes out, and asks a person, is the caller's.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from mics_iac.core.desired import Desired, settings_of
+from mics_iac.core.journal import Entry
+from mics_iac.core.learn import learn_executions, learn_imports
+from mics_iac.core.ledger import Ledger
+from mics_iac.core.manifest import Manifest
+from mics_iac.core.observed import Observed
+from mics_iac.core.outcome import Outcome
+from mics_iac.core.plan import Base, Options, Plan, Skip, fingerprint
+from mics_iac.core.planner import Origin, make_plan, pins_of, to_ask, to_check, to_list
+from mics_iac.core.status import ImportStatus, Status
+from mics_iac.core.tally import Tally
+from mics_iac.engine import gather
+from mics_iac.engine.execute import execute
+from mics_iac.engine.manifest_files import read_manifest_texts
+from mics_iac.engine.project import Project
+from mics_iac.engine.world import World
+from mics_iac.errors import GuardRefused, PlanStale, SourceFailed
+from mics_iac.sources.source import Found
+from mics_iac.store.held import Held, hold, peek
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """What a valid manifest declares: how many imports, files, bytes and records."""
+
+    datamarts: int
+    imports: int
+    files: int
+    bytes: int
+    records: int
+
+
+def check(project: Project) -> Checked:
+    """Read the manifest's files; ManifestInvalid, SourceFailed. The platform and the state are not asked."""
+    manifest = _declared(project)
+    desired = _read(manifest, project.world)
+    parts = [part for wanted in desired.imports for part in wanted.parts]
+    return Checked(
+        datamarts=len({w.declared.datamart for w in desired.imports}),
+        imports=len(desired.imports),
+        files=len(parts),
+        bytes=sum(p.bytes for p in parts),
+        records=sum(p.records for p in parts),
+    )
+
+
+def plan(project: Project, options: Options, *, refresh: bool = True) -> Plan:
+    """What apply would do now. Nothing is written and no lock is taken; what was refused stands in the plan."""
+    desired = _read(_declared(project), project.world)
+    ledger = peek(project.world.backend, api_url=project.api_url, environment=project.environment)
+    return _plan(project, desired, ledger, options, refresh=refresh)[0]
+
+
+def apply(
+    project: Project,
+    options: Options,
+    *,
+    approve: Callable[[Plan], bool],
+    expect_digest: str | None = None,
+    refresh: bool = True,
+) -> Outcome:
+    """Plan, have it approved, and do it, all under one lock.
+
+    `approve` is asked if there is something to do. Raises PlanStale when the plan does not come to `expect_digest`,
+    GuardRefused when a guard refuses part of it; nothing was done then.
+    """
+    desired = _read(_declared(project), project.world)
+    tally = Tally()
+    with _held(project, "apply", tally) as held:
+        with held.reading() as ledger:
+            state = ledger.state()
+        decided, observed = _plan(project, desired, Ledger(state), options, refresh=refresh)
+        if expect_digest is not None and decided.digest != expect_digest:
+            raise PlanStale(
+                f"the plan comes to {decided.digest} now, not to {expect_digest}",
+                moved=("what would be done is not what was reviewed",),
+                remedy="plan again, and review that",
+            )
+        return _carry_out(project, decided, observed, held, tally, approve=approve)
+
+
+def apply_saved(project: Project, saved: Plan, *, approve: Callable[[Plan], bool]) -> Outcome:
+    """Do exactly what a saved plan says; PlanStale, naming all that moved, if anything it rests on did."""
+    world = project.world
+    tally = Tally()
+    with _held(project, "apply", tally) as held:
+        with held.reading() as ledger:
+            scratch = Ledger(ledger.state())
+        moved = [*_moved_files(project, saved), *_moved_base(saved, scratch)]
+        observed = gather.observe(to_check(saved, scratch), world)
+        now = pins_of(saved.effects, observed, scratch)
+        moved += [pin for pin, value in saved.pins.items() if now.get(pin) != value]
+        if moved:
+            raise PlanStale("the saved plan is stale: what it rests on has moved", moved=tuple(moved), remedy=_AGAIN)
+        scratch.extend(learn_imports(scratch, observed))
+        lists = {i: datamart_id for i, (datamart_id, _) in to_list(saved, scratch).items()}
+        return _carry_out(project, saved, gather.with_executions(observed, lists, world), held, tally, approve=approve)
+
+
+_AGAIN = "plan again with --out, and review that"
+
+
+def status(project: Project, *, refresh: bool = True) -> Status:
+    """What stands behind each address; with `refresh` the platform is asked, one list a datamart and few executions."""
+    world = project.world
+    ledger = peek(world.backend, api_url=project.api_url, environment=project.environment)
+    if refresh:
+        observed = gather.observe(_held_imports(ledger), world)
+        ledger.extend(learn_imports(ledger, observed))
+        lists = {loaded.import_id: ledger.datamart_of(loaded) for loaded in ledger.unsettled()}
+        observed = gather.with_executions(observed, lists, world)
+        ledger.extend([entry for _, entry in learn_executions(ledger, observed)])
+    declared = {i.address: i for i in (project.manifest.imports if project.manifest else ())}
+    state = ledger.state()
+    rows = [
+        ImportStatus(
+            address=address,
+            id=value.current.id,
+            settings=value.current.settings,
+            declared=address in declared,
+            protect=value.protect,
+            adopted=value.current.adopted,
+            gone=value.current.gone,
+            executions=value.current.executions,
+            doubts=value.current.doubts,
+            former=tuple(f.id for f in value.former if not f.gone),
+        )
+        for address, value in state.imports.items()
+    ]
+    rows += [
+        ImportStatus(
+            address=address,
+            id=None,
+            settings=settings_of(i),
+            declared=True,
+            protect=i.protect,
+            adopted=False,
+            gone=False,
+            executions=(),
+            doubts=(),
+        )
+        for address, i in declared.items()
+        if address not in state.imports
+    ]
+    return Status(
+        api_url=project.api_url,
+        environment=project.environment,
+        lineage=ledger.lineage,
+        serial=ledger.serial,
+        refreshed=refresh,
+        imports=tuple(sorted(rows, key=lambda row: row.address)),
+    )
+
+
+def _held_imports(ledger: Ledger) -> dict[str, set[str]]:
+    wanted: dict[str, set[str]] = {}
+    for address in ledger.addresses():
+        import_id, settings = ledger.import_id(address), ledger.settings(address)
+        if import_id is not None and settings is not None:
+            wanted.setdefault(settings.datamart_id, set()).add(import_id)
+    return wanted
+
+
+def _declared(project: Project) -> Manifest:
+    if project.manifest is None:
+        raise TypeError("a project opened for a saved plan has no manifest to read")
+    return project.manifest
+
+
+def _read(manifest: Manifest, world: World) -> Desired:
+    return gather.read_desired(manifest, world, files=gather.find_files(manifest, world))
+
+
+def _plan(
+    project: Project, desired: Desired, ledger: Ledger, options: Options, *, refresh: bool
+) -> tuple[Plan, Observed]:
+    """The plan, and what it was made from. `ledger` is a copy of the caller's: what is learned is folded into it."""
+    manifest, world = _declared(project), project.world
+    origin = Origin(
+        api_url=project.api_url,
+        environment=project.environment,
+        manifest_path=str(project.path),
+        manifest=project.pins,
+        datamarts=dict(sorted(manifest.datamarts.items())),
+        state_path=project.state_path,
+        base=_base(ledger),
+    )
+    observed = gather.observe(to_ask(desired, ledger, options, refresh=refresh), world)
+    ledger.extend(learn_imports(ledger, observed))
+    if refresh:
+        draft = make_plan(desired, observed, ledger, origin=origin, options=options)
+        lists = {i: datamart_id for i, (datamart_id, _) in to_list(draft, ledger).items()}
+        observed = gather.with_executions(observed, lists, world)
+        ledger.extend([entry for _, entry in learn_executions(ledger, observed)])
+    return make_plan(desired, observed, ledger, origin=origin, options=options, refreshed=refresh), observed
+
+
+def _base(ledger: Ledger) -> Base:
+    state = ledger.state()
+    return Base(ledger.lineage, ledger.serial, fingerprint((state.imports, state.creating)))
+
+
+@contextmanager
+def _held(project: Project, command: str, tally: Tally) -> Iterator[Held]:
+    """The state, held for a command; every entry is counted and passed on."""
+    world = project.world
+
+    def told(entry: Entry) -> None:
+        tally.add(entry)
+        world.tell(entry)
+
+    with hold(
+        world.backend,
+        clock=world.clock,
+        context=project.context(command),
+        lock_timeout=world.limits.lock_timeout,
+        tell=told,
+    ) as held:
+        yield held
+
+
+def _carry_out(
+    project: Project,
+    decided: Plan,
+    observed: Observed,
+    held: Held,
+    tally: Tally,
+    *,
+    approve: Callable[[Plan], bool],
+) -> Outcome:
+    if decided.refusals:
+        raise GuardRefused(
+            "\n".join(f"{refused.address}: {refused.message}" for refused in decided.refusals),
+            remedy="nothing was done; resolve this, then plan again",
+        )
+    if not decided.empty and not approve(decided):
+        skipped = sum(isinstance(a, Skip) for a in decided.actions)
+        return Outcome(decided, tally, skipped, declined=True)
+    return execute(decided, observed, world=project.world, held=held, run=held.lock.id[:8], tally=tally)
+
+
+def _moved_base(saved: Plan, ledger: Ledger) -> Iterator[str]:
+    now = _base(ledger)
+    if saved.base.lineage not in {None, now.lineage}:
+        yield f"the state: it is another one (lineage {now.lineage}, not {saved.base.lineage})"
+    elif saved.base.serial != now.serial:
+        yield f"the state: it was saved since (serial {now.serial}, not {saved.base.serial})"
+    elif saved.base.content != now.content:
+        yield "the state: a run that did not come to its end changed it since"
+
+
+def _moved_files(project: Project, saved: Plan) -> Iterator[str]:
+    """The files of the manifest and the data files that are not what they were when the plan was made."""
+    now = {text.name: hashlib.sha256(text.data).hexdigest() for text in read_manifest_texts(project.path)}
+    before = {pin.name: pin.sha256 for pin in saved.manifest}
+    yield from (
+        f"the manifest: {name}" for name in sorted(now.keys() | before.keys()) if now.get(name) != before.get(name)
+    )
+    for upload in saved.uploads:
+        try:
+            found = Found(upload.source, upload.bytes)
+            fingerprint = project.world.source.fingerprint(found, csv=False, watch=lambda _: None)
+        except SourceFailed as error:
+            yield error.message
+        else:
+            if fingerprint.sha256 != upload.sha256:
+                yield f"the file {upload.source}"
