@@ -6,11 +6,7 @@ may hold newlines, and the first record is the header.
 
 from __future__ import annotations
 
-import re
-
-# What a blank line after a newline can begin with; without one of these in a block, every line in it is a record.
-_BLANK_HINTS = (b"\n\n", b"\n\r", b"\n ", b"\n\t")
-_CONTENT = re.compile(rb"[^ \t\r\n]")
+import io
 
 
 class LineCounter:
@@ -30,21 +26,16 @@ class LineCounter:
             return
         last = block.rfind(b"\n")
         self._begin(block[:first])
-        self._records += self._content
-        ends = block.count(b"\n")
-        self._ends += ends
-        if ends > 1:
-            middle = block[first : last + 1]
-            if any(hint in middle for hint in _BLANK_HINTS):
-                self._records += sum(1 for line in middle[1:-1].split(b"\n") if _CONTENT.search(line))
-            else:
-                self._records += ends - 1
+        # Walking the lines of a BytesIO costs less than counting newlines does, and tells blank lines besides.
+        blank = list(map(bytes.isspace, io.BytesIO(block[first + 1 : last + 1])))
+        self._ends += 1 + len(blank)
+        self._records += self._content + len(blank) - sum(blank)
         self._open = self._content = False
         self._begin(block[last + 1 :])
 
     def _begin(self, piece: bytes) -> None:
         self._open = self._open or bool(piece)
-        self._content = self._content or _CONTENT.search(piece) is not None
+        self._content = self._content or (bool(piece) and not piece.isspace())
 
     @property
     def lines(self) -> int:

@@ -18,11 +18,14 @@ from typing import Self
 from mics_iac.core.manifest import SourceSpec
 from mics_iac.errors import Problem, SourceFailed
 from mics_iac.sources.counting import CsvCounter, LineCounter
+from mics_iac.sources.hashing import Digest
 from mics_iac.sources.source import Fingerprint, Found
 
 BLOCK = 256 * 1024
 # The vendor's advice is 100 MB a file (mediarithmics-api.md 3.7, documented); its UI refuses from 100 MiB (seen).
 LARGEST = 100_000_000
+# Up to this many bytes a thread for the hash costs more than it brings.
+_SMALL = 1_000_000
 _GLOB = frozenset("*?[")
 
 
@@ -142,17 +145,17 @@ class LocalSource:
         if size != bytes:
             file.close()
             raise changed(path, f"it holds {size:,} bytes instead of {bytes:,}")
-        return PlannedFile(file, path, sha256)
+        return PlannedFile(file, path, sha256=sha256, size=bytes)
 
 
 class PlannedFile:
     """A file whose bytes are hashed on their way out; the last, empty read tells whether they were the planned ones."""
 
-    def __init__(self, file: _File, path: str, sha256: str) -> None:
+    def __init__(self, file: _File, path: str, *, sha256: str, size: int) -> None:
         self._file = file
         self._path = path
         self._expected = sha256
-        self._digest = hashlib.sha256()
+        self._digest = Digest() if size > _SMALL else hashlib.sha256()
 
     def read(self, size: int, /) -> bytes:
         """Up to so many of the next bytes; SourceFailed at the end when they differ from the plan."""
@@ -164,6 +167,8 @@ class PlannedFile:
 
     def close(self) -> None:
         """Close the file."""
+        if isinstance(self._digest, Digest):
+            self._digest.close()
         self._file.close()
 
 

@@ -1,0 +1,118 @@
+"""mics-iac from Python: load a manifest, plan it, apply the plan, read the state.
+
+    import mics_iac
+
+    with mics_iac.open_project("imports.yaml", sandbox=True) as project:
+        plan = mics_iac.plan(project)
+        outcome = mics_iac.apply(project, plan)
+
+Nothing here prints, prompts, exits, or reads the process's environment; what goes wrong is a `MicsError`. These names
+are those of `import mics_iac`; what they return are values with types and docstrings of their own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from os import PathLike
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mics_iac.core.outcome import Outcome
+from mics_iac.core.plan import Options, Plan
+from mics_iac.core.progress import Told
+from mics_iac.core.state import State
+from mics_iac.core.status import Status
+from mics_iac.core.variables import VariableSources
+from mics_iac.embedded import open_sandbox, sandbox_folder
+from mics_iac.engine import project as projects
+from mics_iac.engine import workflow
+from mics_iac.engine.project import Project
+from mics_iac.engine.workflow import Checked
+from mics_iac.engine.world import Limits, nobody
+from mics_iac.store.held import peek
+
+if TYPE_CHECKING:  # most scripts have no use for the sandbox
+    from mics_iac.sandbox.adapter import SandboxAdapter
+
+
+@contextmanager
+def open_project(
+    manifest: str | PathLike[str],
+    *,
+    environment: str | None = None,
+    variables: Mapping[str, str] | None = None,
+    token: str | Callable[[], str] = projects.no_token,
+    sandbox: bool = False,
+    environ: Mapping[str, str] | None = None,
+    limits: Limits | None = None,
+    tell: Callable[[Told], None] = nobody,
+) -> Iterator[Project]:
+    """Load a manifest and connect it with its platform and its state; nothing is called yet.
+
+    `manifest` is a file or a folder. `token` is sent as it is; a callable is asked once, when the platform is first
+    called. `sandbox` takes the platform's place and needs no token. `environ` is looked at for proxies and
+    certificates alone. `tell` gets every journal entry and every sign of progress, from any thread.
+    Raises ManifestInvalid (with all problems) and UsageError.
+    """
+    path = Path(manifest)
+    with _adapter(path, wanted=sandbox) as adapter:
+        yield projects.open_project(
+            projects.Inputs(
+                manifest_path=path,
+                environment=environment,
+                variables=VariableSources(flags=dict(variables or {})),
+                token=token if callable(token) else lambda: token,
+                environ=dict(environ or {}),
+                sandbox=adapter,
+                limits=limits or Limits(),
+                tell=tell,
+                who="script",
+            )
+        )
+
+
+@contextmanager
+def _adapter(path: Path, *, wanted: bool) -> Iterator[SandboxAdapter | None]:
+    if not wanted:
+        yield None
+        return
+    from mics_iac.sandbox.adapter import SandboxAdapter  # noqa: PLC0415 (most scripts have no use for it)
+
+    with open_sandbox(sandbox_folder(path)) as sandbox:
+        yield SandboxAdapter(sandbox)
+
+
+def check(project: Project) -> Checked:
+    """Find and read the files that the manifest names. Raises ManifestInvalid, SourceFailed; needs no token."""
+    return workflow.check(project)
+
+
+def plan(project: Project, options: Options | None = None, *, refresh: bool = True) -> Plan:
+    """What `apply` would do now. Changes nothing and takes no lock; look at `plan.empty` and `plan.refusals`."""
+    return workflow.plan(project, options or Options(), refresh=refresh)
+
+
+def apply(project: Project, saved: Plan | None = None, options: Options | None = None) -> Outcome:
+    """Do what the saved plan says, or plan now and do that; returns how it ended, `exit_code` included.
+
+    Raises PlanStale when something that the saved plan rests on has moved, GuardRefused, Locked, StateUnreadable,
+    StoreFailed. What goes wrong with a single import or file stands in the outcome instead.
+    """
+    if saved is not None:
+        return workflow.apply_saved(project, saved, approve=_yes)
+    return workflow.apply(project, options or Options(), approve=_yes)
+
+
+def _yes(decided: Plan) -> bool:  # noqa: ARG001 (a script has reviewed the plan before, or does not want to)
+    return True
+
+
+def status(project: Project, *, refresh: bool = True) -> Status:
+    """What stands behind each address, with its executions; with `refresh` the platform is asked."""
+    return workflow.status(project, refresh=refresh)
+
+
+def read_state(project: Project) -> State:
+    """The state as it stands, with what an unfinished run recorded folded in. Changes nothing and takes no lock."""
+    return peek(project.world.backend, api_url=project.api_url, environment=project.environment).state()

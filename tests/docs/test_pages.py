@@ -1,0 +1,95 @@
+"""What the pages tell is what happens: their examples are run, in the order in which they stand."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.rig import ONE_IMPORT, visits
+
+ROOT = Path(__file__).parents[2]
+BLOCK = re.compile(r"^```(?P<kind>\w+)(?: (?P<mark>[^\n]*))?\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
+
+
+def blocks(page: str) -> list[tuple[str, str, str]]:
+    text = (ROOT / "docs" / page).read_text(encoding="utf-8")
+    return [(m["kind"], m["mark"] or "", m["text"]) for m in BLOCK.finditer(text)]
+
+
+def run(script: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    """A script in a shell, with the command of this environment first on the path and nothing else of ours set."""
+    own = {k: v for k, v in os.environ.items() if not k.startswith(("MICS_", "CI", "GITHUB_", "GITLAB_"))}
+    path = f"{Path(sys.executable).parent}{os.pathsep}{own['PATH']}"
+    return subprocess.run(
+        ["bash", "-eu", "-c", script],
+        cwd=folder,
+        env={**own, "PATH": path, "TERM": "dumb"},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def sessions(console: str) -> list[tuple[str, str]]:
+    """The commands of a console block, each with the output it shows."""
+    parts = re.split(r"^\$ (.*)$\n?", console, flags=re.MULTILINE)
+    return list(zip(parts[1::2], parts[2::2], strict=True))
+
+
+def fits(shown: str, real: str) -> bool:
+    """Whether the real output is the one shown; `...` stands for anything, runs of spaces for one."""
+    pattern = re.escape(re.sub(r" +", " ", shown.strip())).replace(re.escape("..."), ".*").replace(r"\ ", " +")
+    return re.fullmatch(pattern, real.strip(), re.DOTALL) is not None
+
+
+def follow(page: str, folder: Path) -> int:
+    """Do everything that a page tells to do; how many commands were run."""
+    count = 0
+    for kind, mark, text in blocks(page):
+        if kind == "yaml":
+            (folder / mark).write_text(text, encoding="utf-8")
+        elif kind == "sh":
+            done = run(text, folder)
+            assert done.returncode == 0, done.stderr
+        elif kind == "console":
+            for command, shown in sessions(text):
+                done = run(command, folder)
+                assert done.returncode == int(mark or 0), f"$ {command}\n{done.stdout}{done.stderr}"
+                assert fits(shown, done.stdout), f"$ {command}\n{done.stdout}{done.stderr}"
+                count += 1
+    return count
+
+
+def test_the_tour_can_be_followed(tmp_path: Path) -> None:
+    assert follow("tour.md", tmp_path) >= 8
+
+
+def test_the_python_page_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "imports.yaml").write_text(ONE_IMPORT)
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "a.ndjson").write_text(visits(0, 3))
+    monkeypatch.chdir(tmp_path)
+    examples = [text for kind, _, text in blocks("python.md") if kind == "python"]
+    assert examples
+    for example in examples:
+        exec(compile(example, "docs/python.md", "exec"), {})
+
+
+def test_every_name_of_the_python_api_is_told() -> None:
+    import mics_iac  # noqa: PLC0415 (the test is about this import)
+
+    page = (ROOT / "docs" / "python.md").read_text(encoding="utf-8")
+    assert not [n for n in mics_iac.__all__ if not n.startswith("__") and n not in page]
+    assert all(getattr(mics_iac, name).__doc__ for name in mics_iac.__all__ if not name.startswith("__"))
+
+
+def test_links_between_pages_lead_somewhere() -> None:
+    pages = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+    links = {(page, link) for page in pages for link in re.findall(r"\]\(([^)#:]+\.md)[^)]*\)", page.read_text())}
+    assert [str(link) for page, link in links if not (page.parent / link).is_file()] == []
