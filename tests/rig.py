@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from mics_iac.core.status import Status
 from mics_iac.core.variables import VariableSources
 from mics_iac.engine import workflow
 from mics_iac.engine.project import Inputs, Project, open_project, open_saved
-from mics_iac.engine.world import Limits
+from mics_iac.engine.world import Limits, Stop
 from mics_iac.sandbox.adapter import SandboxAdapter
 from mics_iac.sandbox.faults import Fault, FaultPlan
 from mics_iac.sandbox.profile import Profile
@@ -33,6 +34,18 @@ datamarts:
         document_type: USER_ACTIVITY
         sources: [data/*.ndjson]
 """
+
+
+def manifest(
+    imports: Mapping[str, Mapping[str, object]], datamarts: Mapping[str, str] | None = None, /, **top: object
+) -> str:
+    """A manifest with these imports by address; name and document type have defaults."""
+    blocks: dict[str, dict[str, object]] = {}
+    for key, number in (datamarts or {"fr": "1502"}).items():
+        own = {address.partition("/")[2]: body for address, body in imports.items() if address.startswith(f"{key}/")}
+        filled = {name: {"name": name.capitalize(), "document_type": "USER_ACTIVITY", **b} for name, b in own.items()}
+        blocks[key] = {"id": number, "imports": filled}
+    return json.dumps({"version": 1, **top, "datamarts": blocks})
 
 
 def visit(number: int) -> str:
@@ -68,10 +81,22 @@ class Rig:
         )
         self.faults = FaultPlan()
         self.told: list[Told] = []
+        self.on_tell: Callable[[Told], None] = lambda _: None
+        self.on_wait: Callable[[], None] = lambda: None
+        self.stop = Stop()
         self.limits = Limits()
         self.environment: str | None = None
         self.variables: dict[str, str] = {}
         self.page_size = 500
+
+    def _tell(self, told: Told) -> None:
+        self.told.append(told)
+        self.on_tell(told)
+
+    def _wait(self, seconds: float) -> None:
+        """A delay of the platform: a test may look at the world while a request is on its way."""
+        self.clock.sleep(seconds)
+        self.on_wait()
 
     @property
     def manifest(self) -> Path:
@@ -95,9 +120,10 @@ class Rig:
             manifest_path=self.manifest,
             environment=self.environment,
             variables=VariableSources(flags=self.variables),
-            sandbox=SandboxAdapter(self.sandbox, self.faults, wait=self.clock.sleep),
+            sandbox=SandboxAdapter(self.sandbox, self.faults, wait=self._wait),
             limits=self.limits,
-            tell=self.told.append,
+            tell=self._tell,
+            stop=self.stop,
             clock=self.clock,
             who="tester@host",
             page_size=self.page_size,
@@ -138,9 +164,23 @@ class Rig:
     def limit(self, **limits: object) -> None:
         self.limits = replace(self.limits, **limits)  # type: ignore[arg-type]  # a test names real fields
 
+    def journals(self) -> bytes:
+        """What the journals hold at this moment."""
+        return b"".join(p.read_bytes() for p in sorted(self.state_path.parent.glob("*.journal.*")))
+
+    def calls(self, method: str | None = None, end: str = "") -> list[str]:
+        """The requests that the platform saw, as `METHOD path?query`; `end` is the end of the path."""
+        seen = self.sandbox.requests(method=method)
+        return [f"{r.method} {r.path}?{r.query}" for r in seen if r.path.endswith(end)]
+
     def loaded(self) -> list[str]:
         """The sha256 of every execution's content on the platform, sorted: what was loaded, as often as it was."""
         return sorted(e.sha256 for e in self.sandbox.executions())
+
+
+def digest(text: str | bytes) -> str:
+    """The sha256 of a file of this content."""
+    return hashlib.sha256(text if isinstance(text, bytes) else text.encode()).hexdigest()
 
 
 def _options(given: dict[str, object]) -> Options:

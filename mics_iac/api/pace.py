@@ -18,7 +18,8 @@ class Pace:
         self._most = max(1, most)
         self._limit = self._most
         self._busy = 0
-        self._since_change = 0
+        self._good = 0
+        self._echoes = 0
         self._free = threading.Condition()
 
     @property
@@ -41,21 +42,24 @@ class Pace:
                 self._free.notify_all()
 
     def went_well(self) -> None:
-        """A call was answered as it should be."""
+        """The caller's call, its slot still held, was answered as it should be."""
         with self._free:
-            self._since_change += 1
-            if self._since_change >= self._limit and self._limit < self._most:
+            self._echoes = max(0, self._echoes - 1)
+            self._good += 1
+            if self._good >= self._limit and self._limit < self._most:
                 self._change(self._limit + 1)
 
     def pushed_back(self) -> None:
-        """A call was answered with 429 or 5xx."""
+        """The caller's call, its slot still held, was answered with 429 or 5xx."""
         with self._free:
-            self._since_change += 1
-            # The others that were under way tell the same news; only those that came after tell more.
-            if self._limit == self._most or self._since_change > self._limit:
-                self._change(max(1, self._limit // 2))
+            if self._echoes:
+                # It was under way when the limit last gave way, and tells the same news.
+                self._echoes -= 1
+                return
+            self._echoes = max(0, self._busy - 1)
+            self._change(max(1, self._limit // 2))
 
     def _change(self, limit: int) -> None:
         self._limit = limit
-        self._since_change = 0
+        self._good = 0
         self._free.notify_all()

@@ -107,7 +107,8 @@ class Transport:
         """
         attempt = 1
         while True:
-            outcome = self._attempt(call, read, attempt=attempt)
+            with self._pace(call).slot():
+                outcome = self._attempt(call, read, attempt=attempt)
             if not isinstance(outcome, _Trouble):
                 return outcome
             if not outcome.again or attempt >= self._patience.attempts or not self._budget.take():
@@ -124,6 +125,7 @@ class Transport:
         try:
             answer = self._line.exchange(call, token)
             status = answer.status
+            self._keep_pace(call, status)
             if verdict(status) is Verdict.DONE or (call.absent_ok and says_absent(answer)):
                 return read(replace(answer, absent=status == 404))
             return self._refused(call, answer, token)
@@ -140,6 +142,16 @@ class Transport:
             if self._observe is not None:
                 seconds = self._clock.monotonic() - started
                 self._observe(Exchange(call.method, call.path, attempt=attempt, status=status, seconds=seconds))
+
+    def _pace(self, call: Call) -> Pace:
+        return self._uploads if call.upload else self._calls
+
+    def _keep_pace(self, call: Call, status: int) -> None:
+        pace = self._pace(call)
+        if verdict(status) in {Verdict.AGAIN, Verdict.UNSURE}:
+            pace.pushed_back()
+        else:
+            pace.went_well()
 
     def _refused(self, call: Call, answer: Answer, token: str) -> _Trouble:
         error = refusal(call, answer, address=self._base, clean=lambda text: scrub(text, token))

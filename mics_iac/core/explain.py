@@ -79,7 +79,7 @@ def _unknown(loc: Loc, root: YamlMap, place: Place) -> Iterator[Problem]:
     model = model_at(loc[:-1])
     keys = keys_of(model) if model is not None else ()
     key = str(loc[-1])
-    hint = did_you_mean(key, keys) or f" {_described(loc[:-1]).capitalize()} takes {listed(sorted(keys), last='and')}."
+    hint = did_you_mean(key, keys) or f" Known there: {listed(sorted(keys), last='and')}."
     yield _at(place, "MICS101", f"unknown key {quoted(key)} in {_described(loc[:-1])}.{hint}")
 
 

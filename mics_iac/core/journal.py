@@ -256,10 +256,18 @@ def decode_journal(data: bytes, *, name: str) -> Journal:
         try:
             entries.append(_decoder.decode(text))
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-            raise _damaged(name, number, str(error)) from error
+            # The checksum fits: nothing was damaged, it says something that this version does not know.
+            raise _newer(name, number, error) from error
     if entries and not isinstance(entries[0], RunBegun):
         raise _damaged(name, 1, "a journal begins with the run it belongs to")
     return Journal(tuple(entries), len(tail))
+
+
+def _newer(name: str, line: int, error: Exception) -> StateUnreadable:
+    return StateUnreadable(
+        f"{name}:{line}: the journal was written by a newer mics-iac: {error}",
+        remedy="use the mics-iac that wrote it, or a newer one",
+    )
 
 
 def _damaged(name: str, line: int, why: str) -> StateUnreadable:

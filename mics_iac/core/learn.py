@@ -12,6 +12,9 @@ from mics_iac.core.observed import Observed, RemoteExecution
 def learn_imports(ledger: Ledger, observed: Observed) -> Iterator[ImportGone | ImportChanged]:
     """Imports that were deleted or changed by other hands since the state last saw them."""
     for address in ledger.addresses():
+        for former in ledger.former(address):
+            if former.id not in observed.imports.get(former.settings.datamart_id, {former.id: None}):
+                yield ImportGone(address, former.id)
         import_id, settings = ledger.import_id(address), ledger.settings(address)
         if import_id is None or settings is None or settings.datamart_id not in observed.imports:
             continue

@@ -106,7 +106,9 @@ class Ledger:
             for address, value in state.imports.items()
         }
         self._creating = dict(state.creating)
-        self._contents: dict[tuple[str, str, str], dict[tuple[str, str], str]] = {}
+        # By sha256, where it was accepted (address, import id, execution id). Places that a move or a change of
+        # settings left behind stay in it: `loaded` looks whether each still holds.
+        self._contents: dict[str, dict[tuple[str, str, str], None]] = {}
         self._newest: dict[tuple[str, str], Execution] = {}
         for address, slot in self._slots.items():
             for import_ in [*slot.former, slot.current]:
@@ -166,12 +168,22 @@ class Ledger:
             if import_.settings.datamart_id == datamart_id
         }
 
+    def living(self, datamart_id: str) -> set[str]:
+        """Every import id of a datamart that this state holds and that the platform had when last asked."""
+        return {
+            import_.id
+            for slot in self._slots.values()
+            for import_ in slot.all()
+            if import_.settings.datamart_id == datamart_id and not import_.gone
+        }
+
     def loaded(self, kind: tuple[str, str], sha256: str) -> list[Loaded]:
         """Where this content was accepted, in this datamart and document type, under whatever address."""
-        found = self._contents.get((*kind, sha256), {})
         return [
-            Loaded(address, import_id, self._find(address, import_id).executions[execution_id])
-            for (import_id, execution_id), address in found.items()
+            Loaded(address, import_id, execution)
+            for address, import_id, execution_id in self._contents.get(sha256, ())
+            if (execution := self._execution(address, import_id, execution_id, kind=kind)) is not None
+            and execution.sha256 == sha256
         ]
 
     def gone(self, address: str) -> bool:
@@ -188,11 +200,33 @@ class Ledger:
         """The newest accepted part of this source path under any batch of this address."""
         return self._newest.get((base_of(address), source))
 
-    def refused(self, address: str, sha256: str) -> Refusal | None:
-        """The refusal of this content by the import of today behind this address."""
+    def refusals(self, address: str) -> dict[str, int]:
+        """The parts that the import of today behind this address refused: HTTP status by sha256."""
         slot = self._slots.get(address)
-        found = slot.current.refusals.values() if slot is not None else ()
-        return next((r for r in found if r.sha256 == sha256), None)
+        return {r.sha256: r.status for r in slot.current.refusals.values()} if slot is not None else {}
+
+    def lost_doubts(self, bases: frozenset[str], kind: tuple[str, str]) -> dict[str, str]:
+        """Uploads in doubt that no import of today can be asked about: the former import's id by sha256.
+
+        Over all batches of these base addresses, as far as datamart and document type are those of `kind`.
+        """
+        return {
+            doubt.sha256: import_.id
+            for other, slot in self._slots.items()
+            if base_of(other) in bases
+            for import_ in slot.all()
+            if import_.settings.kind == kind and (import_ is not slot.current or import_.gone)
+            for doubt in import_.doubts.values()
+        }
+
+    def doubted(self, kind: tuple[str, str], sha256: str) -> dict[str, str]:
+        """Where the answer to an upload of this content was lost and can still be asked for: address by import id."""
+        return {
+            slot.current.id: address
+            for address, slot in sorted(self._slots.items())
+            if slot.current.settings.kind == kind and not slot.current.gone
+            if any(doubt.sha256 == sha256 for doubt in slot.current.doubts.values())
+        }
 
     def known_executions(self, address: str) -> frozenset[str]:
         """The execution ids of an address's current import that are in the ledger."""
@@ -358,35 +392,48 @@ class Ledger:
         slot = self._slots.get(address)
         if slot is None:
             self._slots[address] = _Slot(import_, protect, [])
-        elif slot.current.id == import_.id:
-            slot.current.settings, slot.current.gone = import_.settings, False
-            slot.protect = protect
-        else:
-            self._slots[address] = _Slot(import_, protect, [*slot.former, slot.current])
+            return
+        stood = slot.all()
+        # One that comes back brings along what was loaded through it.
+        known = next((i for i in stood if i.id == import_.id), None)
+        if known is not None:
+            known.settings, known.gone = import_.settings, False
+        current = known or import_
+        self._slots[address] = _Slot(current, protect, [i for i in reversed(stood) if i is not current])
 
     def _move(self, source: str, target: str) -> None:
         slot = self._slots.pop(source, None)
         if slot is None:
             return
+        there = self._slots.get(target)
+        if there is not None:
+            # Whatever stood there keeps its ledger: what was loaded through it stays loaded.
+            slot = _Slot(slot.current, slot.protect or there.protect, [*reversed(there.all()), *slot.former])
         self._slots[target] = slot
-        for import_ in slot.all():
+        for import_ in reversed(slot.all()):
             for execution in import_.executions.values():
                 self._index(target, import_, execution)
         if (creating := self._creating.pop(source, None)) is not None:
             self._creating[target] = creating
 
     def _index(self, address: str, import_: _Import, execution: Execution) -> None:
-        where = self._contents.setdefault((*import_.settings.kind, execution.sha256), {})
-        where[import_.id, execution.id] = address
+        self._contents.setdefault(execution.sha256, {})[address, import_.id, execution.id] = None
         self._newest[base_of(address), execution.source] = execution
+
+    def _execution(self, address: str, import_id: str, execution_id: str, *, kind: tuple[str, str]) -> Execution | None:
+        slot = self._slots.get(address)
+        for import_ in slot.all() if slot is not None else ():
+            if import_.id == import_id and import_.settings.kind == kind and execution_id in import_.executions:
+                return import_.executions[execution_id]
+        return None
 
     def _find(self, address: str, import_id: str) -> _Import:
         return next(i for i in self._slots[address].all() if i.id == import_id)
 
     def unsettled(self) -> Iterator[Loaded]:
-        """Every accepted part whose execution the platform had not ended when last seen."""
+        """Every accepted part whose execution had not ended when last seen, and whose import is still there."""
         for address, slot in sorted(self._slots.items()):
-            for import_ in slot.all():
+            for import_ in (i for i in slot.all() if not i.gone):
                 for execution in import_.executions.values():
                     if execution.status not in ENDED:
                         yield Loaded(address, import_.id, execution)

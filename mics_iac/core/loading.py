@@ -7,14 +7,17 @@ ends up in the figures twice.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from fnmatch import fnmatchcase
+
+import msgspec
 
 from mics_iac.core.address import base_of, matches
 from mics_iac.core.desired import DesiredImport, Part
 from mics_iac.core.ledger import Ledger, Loaded
 from mics_iac.core.observed import Observed
 from mics_iac.core.plan import Options, Refused, Skip, Stuck, Upload
-from mics_iac.core.strangers import may_be
+from mics_iac.core.strangers import counts_like
 
 
 class Loading:
@@ -27,18 +30,19 @@ class Loading:
         self._planned: dict[tuple[str, str, str], tuple[str, str]] = {}
 
     def plan_parts(
-        self, wanted: DesiredImport, held: str, import_id: str | None
+        self, wanted: DesiredImport, held: str, import_id: str | None, *, bases: frozenset[str]
     ) -> tuple[list[Upload | Skip | Stuck], list[Refused]]:
         """Decide on the parts of one import.
 
         `held` is the address under which the ledger knows it, `import_id` the import that will take them, None where
-        it is yet to be created.
+        it is yet to be created. `bases` are the base addresses whose batches count as this import's.
         """
+        target = self._target(wanted, held, import_id, bases)
         actions: list[Upload | Skip | Stuck] = []
         refusals: list[Refused] = []
         stuck: Stuck | None = None
         for part in wanted.parts:
-            decided = self._decide(wanted, held, import_id, part)
+            decided = self._decide(target, part)
             if isinstance(decided, Upload) and stuck is not None and wanted.declared.ordered:
                 decided = _stuck(wanted, part, f"`ordered`: waits for {stuck.source}")
             elif isinstance(decided, Stuck):
@@ -51,55 +55,85 @@ class Loading:
                     self._planned[*wanted.settings.kind, part.sha256] = (wanted.address, part.source)
         return actions, refusals
 
-    def _decide(
-        self, wanted: DesiredImport, held: str, import_id: str | None, part: Part
-    ) -> Upload | Skip | Stuck | Refused:
+    def _target(self, wanted: DesiredImport, held: str, import_id: str | None, bases: frozenset[str]) -> _Target:
+        ignored = matches(held, self._options.ignore_history)
+        possible: dict[int | None, str] = {}
+        if import_id is not None and not ignored:
+            same = self._ledger.import_id(held) == import_id
+            known = self._ledger.known_executions(held) if same else frozenset()
+            for execution in self._observed.executions.get(import_id, ()):
+                if execution.id not in known:
+                    possible.setdefault(execution.number_of_lines, execution.id)
+        return _Target(
+            wanted,
+            held,
+            import_id,
+            bases,
+            possible=possible,
+            refused=self._ledger.refusals(held) if import_id is not None else {},
+            doubted=frozenset(d.sha256 for d in self._ledger.doubts(held)),
+            lost={} if ignored else self._ledger.lost_doubts(bases, wanted.settings.kind),
+        )
+
+    def _decide(self, target: _Target, part: Part) -> Upload | Skip | Stuck | Refused:
+        wanted, held = target.wanted, target.held
         kind = wanted.settings.kind
         found = self._ledger.loaded(kind, part.sha256)
-        mine = [f for f in found if base_of(f.address) in {base_of(wanted.address), base_of(held)}]
+        mine = [f for f in found if base_of(f.address) in target.bases]
         loaded = next((f for f in mine if not f.failed), None)
         planned = self._planned.get((*kind, part.sha256))
         if planned is not None and base_of(planned[0]) == base_of(wanted.address):
             return _skip(wanted, part, f"same content as {planned[1]}")
-        if self._asked_again(wanted.address, part):
-            why = f"--reload: execution {loaded.execution.id} loaded it before" if loaded else "--reload"
-            return _upload(wanted, part, why, again=loaded is not None)
+        again = self._asked_again(wanted.address, part)
+        if loaded is not None and again:
+            return _upload(wanted, part, f"--reload: execution {loaded.execution.id} loaded it before", again=True)
         if loaded is not None:
             return _skip(wanted, part, _where(loaded, held, part))
         if not wanted.declared.allow_shared_content:
             other = next((f for f in found if not f.failed and f not in mine), None)
             if other is not None or planned is not None:
                 return _shared(wanted, part, other, planned)
-        return self._undone(wanted, held, import_id, part, [f for f in mine if f.import_id == import_id])
+        if part.sha256 in target.lost:
+            return _lost(wanted, part, target.lost[part.sha256])
+        if (elsewhere := self._doubted(target, part)) is not None:
+            why = f"the answer to its upload into {elsewhere} was lost: apply settles that first"
+            return msgspec.structs.replace(_upload(wanted, part, why), doubted=True)
+        if again:
+            return _upload(wanted, part, "--reload")
+        return self._undone(target, part, [f for f in mine if f.import_id == target.import_id])
 
-    def _undone(
-        self, wanted: DesiredImport, held: str, import_id: str | None, part: Part, failed: list[Loaded]
-    ) -> Upload | Stuck:
+    def _undone(self, target: _Target, part: Part, failed: list[Loaded]) -> Upload | Stuck:
         """Decide on content that is not loaded: first what an earlier attempt came to, then whether it is new."""
+        wanted = target.wanted
         trouble = None
         if failed:
             last = failed[-1].execution
             trouble = f"execution {last.id} {last.status}"
-        elif import_id is not None and (refusal := self._ledger.refused(held, part.sha256)) is not None:
-            trouble = f"refused with HTTP {refusal.status}"
+        elif part.sha256 in target.refused:
+            trouble = f"refused with HTTP {target.refused[part.sha256]}"
         if trouble is not None and not self._options.retry_failed:
             return _stuck(wanted, part, f"{trouble}: sent again only with --retry-failed")
         if trouble is not None:
-            return _upload(wanted, part, f"--retry-failed: {trouble}", again=True)
-        if any(doubt.sha256 == part.sha256 for doubt in self._ledger.doubts(held)):
+            return _upload(wanted, part, f"--retry-failed: {trouble}")
+        if part.sha256 in target.doubted:
             return _upload(wanted, part, "its last answer was lost: apply looks for its execution first")
-        if import_id is not None and (stranger := self._possible(held, import_id, part)) is not None:
-            return _upload(wanted, part, f"may be execution {stranger}: apply compares the bytes first")
-        before = self._ledger.last_of(held, part.source)
+        for count in counts_like(lines=part.lines, records=part.records):
+            if count in target.possible:
+                return _upload(
+                    wanted, part, f"may be execution {target.possible[count]}: apply compares the bytes first"
+                )
+        before = self._ledger.last_of(target.held, part.source)
         return _upload(wanted, part, "new" if before is None else f"changed since execution {before.id} loaded it")
 
-    def _possible(self, held: str, import_id: str, part: Part) -> str | None:
-        if matches(held, self._options.ignore_history):
+    def _doubted(self, target: _Target, part: Part) -> str | None:
+        """The address of another import that may have loaded this content, where that would make it the second time."""
+        if matches(target.wanted.address, self._options.ignore_history):
             return None
-        known = self._ledger.known_executions(held) if self._ledger.import_id(held) == import_id else frozenset()
-        for execution in self._observed.executions.get(import_id, ()):
-            if execution.id not in known and may_be(execution, lines=part.lines, records=part.records):
-                return execution.id
+        doubted = self._ledger.doubted(target.wanted.settings.kind, part.sha256)
+        shared = target.wanted.declared.allow_shared_content
+        for import_id, address in doubted.items():
+            if import_id != target.import_id and (base_of(address) in target.bases or not shared):
+                return address
         return None
 
     def _asked_again(self, address: str, part: Part) -> bool:
@@ -108,6 +142,25 @@ class Loading:
             if matches(address, (pattern,)) and (not colon or fnmatchcase(part.source, path)):
                 return True
         return False
+
+
+@dataclass(frozen=True, slots=True)
+class _Target:
+    """One import, and what the ledger and the platform say of parts that may go into it.
+
+    `possible` are executions that the ledger does not know, one for each line count (None: not counted yet). `refused`
+    are HTTP statuses by sha256, `doubted` the parts whose last answer was lost, `lost` those whose answer was lost by
+    an import that is not there to be asked any more, with its id.
+    """
+
+    wanted: DesiredImport
+    held: str
+    import_id: str | None
+    bases: frozenset[str]
+    possible: dict[int | None, str]
+    refused: dict[str, int]
+    doubted: frozenset[str]
+    lost: dict[str, str]
 
 
 def _upload(wanted: DesiredImport, part: Part, reason: str, *, again: bool = False) -> Upload:
@@ -144,5 +197,14 @@ def _shared(wanted: DesiredImport, part: Part, other: Loaded | None, planned: tu
         f"{part.source}: the same content would be loaded twice as {kind} into datamart "
         f"{wanted.settings.datamart_id}: {where}. "
         "Remove one of the two, or set `allow_shared_content: true` on this import"
+    )
+    return Refused(wanted.address, message)
+
+
+def _lost(wanted: DesiredImport, part: Part, import_id: str) -> Refused:
+    message = (
+        f"{part.source}: the answer to its upload into import {import_id} was lost, and that import cannot be asked "
+        "any more whether it was loaded. If it was not, allow it with --ignore-history "
+        f"{wanted.address}; if it was, take the file out of the manifest"
     )
     return Refused(wanted.address, message)

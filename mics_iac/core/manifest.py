@@ -75,7 +75,7 @@ class Budget:
             return cls(Decimal(text), percent=False)
         share = _PERCENT.fullmatch(text)
         if share is None or Decimal(share[1]) > 100:
-            raise ValueError(text)
+            raise ValueError(f"not a budget: {text!r}")
         return cls(Decimal(share[1]).normalize(), percent=True)
 
     def allows(self, *, rejected: int, sent: int) -> bool:

@@ -70,7 +70,10 @@ class Keep(_Action, frozen=True, tag="keep"):
 
 
 class Upload(_Action, frozen=True, tag="upload"):
-    """`^`: a part to load. `again`: it was loaded before, and was asked for by `--reload` or `--retry-failed`."""
+    """`^`: a part to load. `again`: it is loaded already, and `--reload` asks for it once more.
+
+    `doubted`: the answer to an upload of the same content into another import was lost; that is settled first.
+    """
 
     source: str
     part: int
@@ -80,6 +83,7 @@ class Upload(_Action, frozen=True, tag="upload"):
     records: int
     reason: str
     again: bool = False
+    doubted: bool = False
 
 
 class Skip(_Action, frozen=True, tag="skip"):
@@ -166,7 +170,7 @@ class Plan(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     `datamarts` are the ids by key; `state_path` is the manifest's own choice of a state file, if it makes one. `pins`
     are fingerprints of the imports that the actions name, and of those with the title of one that will be created.
     `earlier` counts the former batches that are kept, by base address. `warnings` and the reasons of actions are for
-    people: they do not count into the digest.
+    people: they do not count into the digest. `checksum` is over all of it, and stands in a saved plan alone.
     """
 
     mics_iac_version: str
@@ -188,6 +192,7 @@ class Plan(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     refreshed: bool = True
     format: int = FORMAT
     digest: str = ""
+    checksum: str = ""
 
     @property
     def effects(self) -> tuple[Effect, ...]:
@@ -237,20 +242,23 @@ def count(plan: Plan) -> Counts:
     )
 
 
-_WORDING = ("reason",)
+# How an action is told, and what it waits for: neither is a part of what will be done.
+_WORDING = ("reason", "doubted")
 
 
 def digest_of(plan: Plan) -> str:
     """The digest of what will be done: equal for equal changes, whenever and wherever they were planned.
 
-    Over the platform's address, the environment, the actions that do something (settings before and after, ids to
-    adopt or replace, sha256 of each part) and the options that widen or narrow the plan; not over clocks, serials,
-    wordings, or ids yet to come.
+    Over the platform's address, the environment, the datamarts, the actions that do something (settings before and
+    after, ids to adopt or replace, sha256 of each part) and the options that widen or narrow the plan; not over clocks,
+    serials, wordings, or ids yet to come.
     """
+    datamarts = {a.address.partition("/")[0] for a in plan.effects}
     actions = [{k: v for k, v in msgspec.to_builtins(a).items() if k not in _WORDING} for a in plan.effects]
     subject = {
         "api_url": plan.api_url,
         "environment": plan.environment,
+        "datamarts": {key: plan.datamarts.get(key) for key in datamarts},
         "actions": actions,
         "policies": msgspec.to_builtins({a.address: plan.policies.get(a.address) for a in plan.uploads}),
         "options": msgspec.to_builtins(plan.options),
@@ -259,8 +267,14 @@ def digest_of(plan: Plan) -> str:
 
 
 def encode_plan(plan: Plan) -> bytes:
-    """The bytes of a saved plan: deterministic, indented, keys in the order of the format."""
-    return msgspec.json.format(msgspec.json.encode(plan, order="deterministic"), indent=1) + b"\n"
+    """The bytes of a saved plan: deterministic, indented, keys in the order of the format, with its checksum."""
+    sealed = msgspec.structs.replace(plan, checksum=_checksum(plan))
+    return msgspec.json.format(msgspec.json.encode(sealed, order="deterministic"), indent=1) + b"\n"
+
+
+def _checksum(plan: Plan) -> str:
+    blank = msgspec.structs.replace(plan, checksum="")
+    return "sha256:" + hashlib.sha256(msgspec.json.encode(blank, order="deterministic")).hexdigest()
 
 
 def decode_plan(data: bytes, *, name: str) -> Plan:
@@ -271,9 +285,9 @@ def decode_plan(data: bytes, *, name: str) -> Plan:
         raise MicsError(f"{name} is not a saved plan of this version of mics-iac: {error}", remedy=_AGAIN) from error
     if plan.format != FORMAT:
         raise MicsError(f"{name} is a plan of format {plan.format}, not {FORMAT}", remedy=_AGAIN)
-    if plan.digest != digest_of(plan):
-        raise MicsError(f"{name} was changed after it was saved: its digest does not fit", remedy=_AGAIN)
-    return plan
+    if plan.checksum != _checksum(plan) or plan.digest != digest_of(plan):
+        raise MicsError(f"{name} was changed after it was saved: its checksum does not fit", remedy=_AGAIN)
+    return msgspec.structs.replace(plan, checksum="")
 
 
 _AGAIN = "plan again with --out"

@@ -9,6 +9,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 
 import msgspec
 
@@ -62,6 +63,7 @@ def make_plan(
     """Decide what is to be done; UsageError when an option names nothing that is declared."""
     chosen = _selected(desired, options)
     planner = _Planner(desired, observed, ledger, options)
+    planner.plan_batches(chosen)
     for wanted in chosen:
         planner.plan_import(wanted)
     leftovers, earlier = planner.leftovers()
@@ -93,11 +95,11 @@ _UNREFRESHED = (
 
 
 def to_ask(desired: Desired, ledger: Ledger, options: Options, *, refresh: bool) -> dict[str, set[str]]:
-    """The datamarts whose imports must be listed for a plan, and the ids that are expected there.
+    """The datamarts whose imports must be listed for a plan, and the ids that the state expects there.
 
     Without `refresh` only those where an import must be found or created.
     """
-    asked: dict[str, set[str]] = {}
+    asked: set[str] = set()
     moves = _moves(desired, ledger)
     for wanted in _selected(desired, options):
         held = moves.get(wanted.address, wanted.address)
@@ -107,10 +109,8 @@ def to_ask(desired: Desired, ledger: Ledger, options: Options, *, refresh: bool)
         settled = import_id is not None and here and adopt in {None, import_id}
         changed = settled and known is not None and not _changes_in_place(known, wanted.settings)
         if refresh or not settled or changed:
-            ids = asked.setdefault(datamart_id, set())
-            if import_id is not None and here:
-                ids.add(import_id)
-    return asked
+            asked.add(datamart_id)
+    return {datamart_id: ledger.living(datamart_id) for datamart_id in sorted(asked)}
 
 
 def _changes_in_place(found: Settings, wanted: Settings) -> bool:
@@ -120,19 +120,27 @@ def _changes_in_place(found: Settings, wanted: Settings) -> bool:
 def to_check(plan: Plan, ledger: Ledger) -> dict[str, set[str]]:
     """The datamarts whose imports must be listed again before a saved plan is applied, and the ids expected there."""
     asked: dict[str, set[str]] = {}
+    held = _held_under(plan.effects)
+
+    def ask(datamart_id: str) -> set[str]:
+        return asked.setdefault(datamart_id, ledger.living(datamart_id))
+
     for action in plan.effects:
         match action:
             case Create():
-                asked.setdefault(action.after.datamart_id, set())
+                ask(action.after.datamart_id)
             case Adopt() | Change():
-                asked.setdefault(action.before.datamart_id, set()).add(action.id)
-            case Upload():
-                import_id, settings = ledger.import_id(action.address), ledger.settings(action.address)
-                if import_id is not None and settings is not None:
-                    asked.setdefault(settings.datamart_id, set()).add(import_id)
-            case Guard() | Move():
-                pass
+                ask(action.before.datamart_id).add(action.id)
+            case Upload() | Guard() | Move():
+                settings = ledger.settings(held.get(action.address, action.address))
+                if settings is not None:
+                    ask(settings.datamart_id)
     return asked
+
+
+def _held_under(effects: Iterable[Effect]) -> dict[str, str]:
+    """The address under which the state holds what the plan moves, by its new address."""
+    return {action.address: action.source for action in effects if isinstance(action, Move)}
 
 
 def to_list(plan: Plan, ledger: Ledger) -> dict[str, tuple[str, str]]:
@@ -160,6 +168,8 @@ def pins_of(effects: Iterable[Effect], observed: Observed, ledger: Ledger) -> di
     The settings of each import that the actions name, and for each creation the ids that hold its title already.
     """
     pins: dict[str, str] = {}
+    effects = tuple(effects)
+    held = _held_under(effects)
     for action in effects:
         match action:
             case Create():
@@ -170,12 +180,11 @@ def pins_of(effects: Iterable[Effect], observed: Observed, ledger: Ledger) -> di
                 pins |= _pin(action.before.datamart_id, action.id, observed)
             case Change():
                 pins |= _pin(action.before.datamart_id, action.id, observed)
-            case Upload():
-                import_id, settings = ledger.import_id(action.address), ledger.settings(action.address)
+            case Upload() | Guard() | Move():
+                address = held.get(action.address, action.address)
+                import_id, settings = ledger.import_id(address), ledger.settings(address)
                 if import_id is not None and settings is not None:
                     pins |= _pin(settings.datamart_id, import_id, observed)
-            case Guard() | Move():
-                pass
     return dict(sorted(pins.items()))
 
 
@@ -191,7 +200,11 @@ def _selected(desired: Desired, options: Options) -> list[DesiredImport]:
     for pattern in (*options.target, *options.exclude, *options.ignore_history):
         _must_match(pattern, addresses)
     for wish in options.reload:
-        _must_match(wish.partition(":")[0], addresses)
+        pattern, _, path = wish.partition(":")
+        _must_match(pattern, addresses)
+        files = [p.source for w in desired.imports if matches(w.address, (pattern,)) for p in w.parts]
+        if path and not any(fnmatchcase(file, path) for file in files):
+            raise UsageError(f"no file of {pattern} has the path {path}, which --reload names")
     return [
         w
         for w in desired.imports
@@ -229,19 +242,33 @@ class _Planner:
             if settings is not None and not self.ledger.gone(address):
                 self._titles[settings.title] = address
 
+    def plan_batches(self, chosen: Iterable[DesiredImport]) -> None:
+        """A key that was renamed takes its earlier batches along."""
+        bases = {base_of(w.address) for w in chosen}
+        self.actions.extend(
+            Move(target, source)
+            for target, source in sorted(self._moves.items())
+            if target not in self._declared and base_of(target) in bases
+        )
+
     def plan_import(self, wanted: DesiredImport) -> None:
-        """Decide on one import, then on its parts."""
+        """Decide on one import, then on its parts unless it was refused."""
         source = self._moves.get(wanted.address)
         if source is not None:
             self.actions.append(Move(wanted.address, source))
         held = source or wanted.address
         actions = self._decide(wanted, held)
         self.actions.extend(actions)
-        if self.ledger.import_id(held) is not None and self.ledger.protected(held) != wanted.declared.protect:
+        if not actions:
+            return
+        new = self.ledger.import_id(held) is None or any(isinstance(a, Create | Adopt) for a in actions)
+        if not new and self.ledger.protected(held) != wanted.declared.protect:
             self.actions.append(Guard(wanted.address, wanted.declared.protect))
         if wanted.parts:
             remote_id = next((a.id for a in actions if isinstance(a, Keep | Change | Adopt)), None)
-            loads, refusals = self._loading.plan_parts(wanted, held, remote_id)
+            base = base_of(wanted.address)
+            bases = {base, *(base_of(source) for target, source in self._moves.items() if base_of(target) == base)}
+            loads, refusals = self._loading.plan_parts(wanted, held, remote_id, bases=frozenset(bases))
             self.actions.extend(loads)
             self.refusals.extend(refusals)
 
@@ -253,6 +280,8 @@ class _Planner:
         if import_id is None or known is None:
             return self._find_or_create(wanted, why="deleted outside" if self.ledger.gone(held) else "new")
         if known.datamart_id != wanted.settings.datamart_id:
+            if adopt is not None:
+                return self._adopt_named(wanted, adopt)
             return self._find_or_create(wanted, why=_why_replaced(known, wanted.settings), replaces=import_id)
         remote = self._look(known, import_id)
         if remote is None:
@@ -270,6 +299,8 @@ class _Planner:
             return [Keep(wanted.address, import_id, found)]
         if _changes_in_place(found, wanted.settings):
             return [Change(wanted.address, import_id, found, wanted.settings)]
+        if wanted.declared.adopt is not None:
+            return self._adopt_named(wanted, wanted.declared.adopt)
         return self._find_or_create(wanted, why=_why_replaced(found, wanted.settings), replaces=import_id)
 
     def _find_or_create(self, wanted: DesiredImport, *, why: str, replaces: str | None = None) -> list[Action]:
@@ -297,7 +328,7 @@ class _Planner:
         owner = self._owned_in(datamart_id).get(adopt)
         remote = self.observed.imports.get(datamart_id, {}).get(adopt)
         place = wanted.declared.adopt_place
-        if owner is not None and owner != wanted.address:
+        if owner not in {None, wanted.address, self._moves.get(wanted.address)}:
             self._refuse(
                 wanted, f"{place}: import {adopt} stands behind {owner} already: name another id, or use `moved`"
             )
@@ -364,6 +395,11 @@ def _moves(desired: Desired, ledger: Ledger) -> dict[str, str]:
                 continue
             if source in held:
                 moves[wanted.address] = source
+    for moved in desired.moved:
+        if "@" not in moved.source and "@" not in moved.target:
+            batches = [address for address in held if address.startswith(f"{moved.source}@")]
+            renamed = {moved.target + address[len(moved.source) :]: address for address in batches}
+            moves |= {target: address for target, address in renamed.items() if target not in held}
     return moves
 
 

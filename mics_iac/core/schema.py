@@ -51,6 +51,4 @@ def _tidied(schema: Schema) -> Schema:
             tidied[key] = value
     if "patternProperties" in tidied:
         tidied["additionalProperties"] = False
-    if "$ref" in tidied and len(tidied) > 1:  # draft-07 ignores what stands beside a reference
-        tidied["allOf"] = [{"$ref": tidied.pop("$ref")}]
     return tidied

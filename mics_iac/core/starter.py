@@ -43,7 +43,9 @@ GITIGNORE: Final = """\
 # mics-iac: what belongs to this machine alone. The state file (*.state.json) is to be kept.
 .mics-iac/*
 !.mics-iac/imports.schema.json
+*.state.lock
+*.state.lock.*
 *.state.json.lock
-*.state.json.tmp*
+*.state.json.*.tmp
 *.state.journal.*
 """

@@ -178,7 +178,7 @@ def _layout(value: object, depth: int) -> bytes:
         case dict() if value and depth < 5 and any(isinstance(v, dict | list | tuple) for v in value.values()):
             rows = [pad + msgspec.json.encode(k) + b": " + _layout(v, depth + 1) for k, v in value.items()]
             return b"{\n" + b",\n".join(rows) + b"\n" + b" " * depth + b"}"
-        case (list() | tuple()) if value:
+        case list() | tuple() if value:
             rows = [pad + _layout(v, depth + 1) for v in value]
             return b"[\n" + b",\n".join(rows) + b"\n" + b" " * depth + b"]"
         case _:

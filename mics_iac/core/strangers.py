@@ -24,10 +24,14 @@ class Verdict(Enum):
     GONE = "it cannot be told at all: the platform has no input file of it any more"
 
 
+def counts_like(*, lines: int, records: int) -> tuple[int | None, ...]:
+    """The line counts that the platform may show for a part of this size; None is "not counted yet"."""
+    return (None, *sorted({n + off for n in (lines, records) for off in (-1, 0, 1)}))
+
+
 def may_be(execution: RemoteExecution, *, lines: int, records: int) -> bool:
     """Whether the platform's line count leaves it possible that the execution is a part of this size."""
-    counted = execution.number_of_lines
-    return counted is None or min(abs(counted - lines), abs(counted - records)) <= 1
+    return execution.number_of_lines in counts_like(lines=lines, records=records)
 
 
 def judge(

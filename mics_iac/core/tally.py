@@ -10,38 +10,58 @@ from mics_iac.core.observed import SUCCEEDED
 
 @dataclass(slots=True)
 class Tally:
-    """What a run did so far. `ok` and `rejected` are records of the executions that this run saw settle."""
+    """What a run did so far.
+
+    `loaded` are parts that this run sent, `found` parts that turned out to be loaded already. `ok` and `rejected` are
+    records of the executions that this run saw settle, those it only found left out.
+    """
 
     adopted: int = 0
     added: int = 0
     loaded: int = 0
+    found: int = 0
     ok: int = 0
     rejected: int = 0
+    _new: set[str] = field(default_factory=set)
+    _changing: set[str] = field(default_factory=set)
+    _sent: set[tuple[str, str]] = field(default_factory=set)
+    _foreign: set[tuple[str, str]] = field(default_factory=set)
     _changed: set[str] = field(default_factory=set)
-    _fresh: set[str] = field(default_factory=set)
+    _renamed: set[str] = field(default_factory=set)
 
     @property
     def changed(self) -> int:
-        """How many imports were changed in place."""
-        return len(self._changed)
+        """How many imports were changed in place; one that is new under its address was not, by a new key or guard."""
+        return len(self._changed | (self._renamed - self._new))
 
     def add(self, entry: journal.Entry) -> None:
         """Count one entry."""
         match entry:
             case journal.ImportCreated():
                 self.added += 1
+                self._new.add(entry.address)
             case journal.ImportAdopted():
                 self.adopted += 1
+                self._new.add(entry.address)
             case journal.ChangeBegun():
-                self._fresh.add(entry.address)
-            case journal.ImportChanged() if entry.address in self._fresh:
+                self._changing.add(entry.address)
+            case journal.ImportChanged() if entry.address in self._changing:
                 self._changed.add(entry.address)
             case journal.GuardChanged():
-                self._changed.add(entry.address)
+                self._renamed.add(entry.address)
             case journal.ImportMoved():
-                self._changed.add(entry.target)
-            case journal.UploadAccepted() | journal.ExecutionAdopted():
+                self._renamed.add(entry.target)
+            case journal.UploadBegun():
+                self._sent.add((entry.address, entry.sha256))
+            case journal.UploadAccepted():
                 self.loaded += 1
+            case journal.ExecutionAdopted() if (entry.address, entry.sha256) in self._sent:
+                self.loaded += 1
+            case journal.ExecutionAdopted():
+                self.found += 1
+                self._foreign.add((entry.address, entry.id))
+            case journal.ExecutionSettled() if (entry.address, entry.id) in self._foreign:
+                pass
             case journal.ExecutionSettled() if entry.status in SUCCEEDED:
                 self.ok += entry.total_success or 0
                 self.rejected += entry.total_failure or 0

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import re
 import warnings
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Final
 
 from mics_iac.core.manifest import ManifestText, Place
@@ -256,7 +257,7 @@ class _Substitution:
         changes: dict[str, Node] = {}
         for key, value in node.items():
             if type(value) is Template:
-                changes[key] = self._text(value, node.value_place(key))
+                changes[key] = self._text(value, partial(node.value_place, key))
             elif isinstance(value, YamlMap | YamlList) and (branch := self._branch(value)) is not value:
                 changes[key] = branch
         return YamlMap({**node, **changes}.items(), spots=node.spots) if changes else node
@@ -265,14 +266,14 @@ class _Substitution:
         changes: dict[int, Node] = {}
         for index, value in enumerate(node):
             if type(value) is Template:
-                changes[index] = self._text(value, node.item_place(index))
+                changes[index] = self._text(value, partial(node.item_place, index))
             elif isinstance(value, YamlMap | YamlList) and (branch := self._branch(value)) is not value:
                 changes[index] = branch
         if not changes:
             return node
         return YamlList((changes.get(index, value) for index, value in enumerate(node)), spots=node.spots)
 
-    def _text(self, template: Template, place: Place) -> str:
+    def _text(self, template: Template, place: Callable[[], Place]) -> str:
         """The text with its references replaced, or a `Faulty` when one of them could not be."""
         pieces: list[str] = []
         end, faulty = 0, False
@@ -282,7 +283,7 @@ class _Substitution:
             faulty = faulty or pieces[-1] is _NOTHING
         return _NOTHING if faulty else "".join((*pieces, template[end:]))
 
-    def _replaced(self, found: re.Match[str], template: Template, place: Place) -> str:
+    def _replaced(self, found: re.Match[str], template: Template, place: Callable[[], Place]) -> str:
         name = found["name"]
         if found["bad"]:
             self._tell("MICS130", _malformed(template[found.end() :]), found, template, place)
@@ -304,9 +305,12 @@ class _Substitution:
             self._tell("MICS132", message, found, template, place)
         return _NOTHING
 
-    def _tell(self, code: str, message: str, found: re.Match[str], template: Template, place: Place) -> None:
-        column = place.column if template.offset is None else place.column + template.offset + found.start()
-        self.problems.append(Problem(place.file, place.line, column, code, message))
+    def _tell(
+        self, code: str, message: str, found: re.Match[str], template: Template, place: Callable[[], Place]
+    ) -> None:
+        at = place()
+        column = at.column if template.offset is None else at.column + template.offset + found.start()
+        self.problems.append(Problem(at.file, at.line, column, code, message))
 
 
 _NOTHING: Final = Faulty()

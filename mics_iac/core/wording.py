@@ -29,8 +29,8 @@ def quoted(text: str) -> str:
 
 
 def listed(words: Iterable[str], *, last: str = "or") -> str:
-    """`A, B or C`, cut after twelve."""
-    shown = list(words)
+    """`A, B or C`, made visible, cut after twelve."""
+    shown = [visible(word) for word in words]
     if len(shown) > 12:
         return ", ".join(shown[:12]) + f" and {len(shown) - 12} more"
     if len(shown) < 2:

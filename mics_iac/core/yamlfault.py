@@ -51,6 +51,8 @@ def syntax_fault(error: Exception, *, file: str, characters: str) -> Problem:
         return _unmarked(file, characters)
     line, column = mark.line + 1, mark.column + 1
     complaint = str(getattr(error, "problem", "") or getattr(error, "context", ""))
+    if not characters[mark.index :].strip():
+        line, column = _before_the_end(getattr(error, "context_mark", None), characters)
     lines = characters.splitlines()
     text = lines[mark.line] if mark.line < len(lines) else ""
     if _tab_indents(text, complaint):
@@ -59,6 +61,14 @@ def syntax_fault(error: Exception, *, file: str, characters: str) -> Problem:
     if any(sign in complaint for sign in _INDENTATION):
         return Problem(file, line, column, "MICS003", _indentation(text, mark.column))
     return Problem(file, line, column, "MICS001", f"not valid YAML: {_meaning(complaint, text[mark.column :])}")
+
+
+def _before_the_end(opening: Any, characters: str) -> tuple[int, int]:
+    """Where to look when the parser stumbled over the end: at what was opened and not closed, else at the last word."""
+    text = characters.rstrip()
+    if opening is not None and opening.index < len(text):
+        return opening.line + 1, opening.column + 1
+    return text.count("\n") + 1, max(1, len(text) - text.rfind("\n") - 1)
 
 
 def _tab_indents(text: str, complaint: str) -> bool:

@@ -263,13 +263,17 @@ class _Builder:
             key = self._key(event, depth)
             below = self._next()
             value_mark = below.start_mark
-            value = self._node(below, depth + 1)
-            if isinstance(value, YamlMap | YamlList):
-                height = max(height, value.height)
+            if type(below) is yaml.ScalarEvent:
+                self._count += 1
+                value: Node = self._scalar(below)
+            else:
+                value = self._node(below, depth + 1)
+                if isinstance(value, YamlMap | YamlList):
+                    height = max(height, value.height)
             if key is None:
                 continue
             spot = (self._file, mark.line + 1, mark.column + 1, value_mark.line + 1, value_mark.column + 1)
-            if key == "<<" and event.implicit[0]:
+            if key == "<<" and type(event) is yaml.ScalarEvent and event.implicit[0]:
                 if merged is not None:
                     self._duplicate(key, merged[0], event)
                 else:
@@ -286,6 +290,10 @@ class _Builder:
 
     def _key(self, event: Any, depth: int) -> str | None:
         """The text of a key, or None where it is no text: reported, and its value is left out."""
+        if type(event) is yaml.ScalarEvent and event.implicit[0] and event.anchor is None:
+            plain: str = event.value
+            if plain.isascii() and plain not in _NULL:
+                return plain  # nearly every key there is
         key = self._node(event, depth + 1)
         if isinstance(key, str):
             return None if isinstance(key, Faulty) else str(key)

@@ -14,11 +14,12 @@ from functools import partial
 from typing import TypeVar
 
 from mics_iac.core import journal
+from mics_iac.core.address import base_of
 from mics_iac.core.learn import learn_executions, learn_imports, settled
 from mics_iac.core.ledger import Loaded
 from mics_iac.core.observed import Listing, Observed, RemoteExecution
 from mics_iac.core.outcome import Outcome
-from mics_iac.core.plan import Plan, Skip
+from mics_iac.core.plan import Move, Plan, Skip
 from mics_iac.core.progress import Failure, Notice, Waiting
 from mics_iac.core.tally import Tally
 from mics_iac.engine import lanes as steps
@@ -55,7 +56,7 @@ def execute(plan: Plan, observed: Observed, *, world: World, held: Held, run: st
     return Outcome(
         plan=plan,
         tally=tally,
-        skipped=sum(isinstance(a, Skip) for a in plan.actions),
+        skipped=sum(isinstance(a, Skip) for a in plan.actions) + tally.found,
         failures=tuple(table.failures),
         shortfalls=tuple(table.settlement.shortfalls),
         unfinished=tuple(table.unfinished),
@@ -75,6 +76,8 @@ class _Table:
         self._names = (f"{run}-{n}" for n in itertools.count(1))
         self._lanes: list[Lane] = []
         self._lane_of: dict[str, Lane] = {}
+        self._unready: deque[Lane] = deque()
+        self._preparing: set[str] = set()
         self._watched: dict[str, Watched] = {}
         self._fit: deque[tuple[Lane, Task]] = deque()
         self._halted = False
@@ -86,7 +89,10 @@ class _Table:
     # Setting out, going on, taking stock.
 
     def set_out(self) -> None:
-        """Record what the look at the platform taught, lay out the lanes, and begin with the imports."""
+        """Record what was renamed and what the look at the platform taught, and lay out the lanes."""
+        self._held.record(
+            *(journal.ImportMoved(a.source, a.address) for a in self._plan.effects if isinstance(a, Move))
+        )
         with self._held.reading() as ledger:
             learned = list(learn_imports(ledger, self._observed))
         self._held.record(*learned)
@@ -99,11 +105,7 @@ class _Table:
             unsettled = [(loaded, ledger.datamart_of(loaded)) for loaded in ledger.unsettled()]
         for loaded, datamart_id in unsettled:
             self._watch(loaded, datamart_id)
-        for lane in self._lanes:
-            job = partial(
-                prepare, lane.address, lane.effects, observed=self._observed, world=self._world, held=self._held
-            )
-            self._crew.call(partial(_attempt, job), partial(self._prepared, lane))
+        self._unready.extend(self._lanes)
 
     def go_on(self) -> None:
         """React to what comes back, begin what can be begun, until nothing is left or waiting has lasted too long."""
@@ -125,6 +127,11 @@ class _Table:
     def take_stock(self) -> None:
         """Say of everything that was planned, and did not come to its end, that it did not."""
         why = "the run was interrupted" if self._world.stop.requested else "the run stopped early"
+        self.unfinished += [
+            f"{lane.address}: what was planned for its import was not done: {why}"
+            for lane in self._unready
+            if lane.effects
+        ]
         for lane in self._lanes:
             left = [t for t in lane.tasks if t.stage is not Stage.DONE]
             unsent = [t for t in left if t.send and not t.doubts]
@@ -148,6 +155,8 @@ class _Table:
     def _begin_what_is_due(self) -> None:
         if self._stopping:
             return
+        while self._unready and len(self._preparing) < self._world.limits.parallelism:
+            self._prepare(self._unready.popleft())
         while self._fit and self._crew.free:
             self._send(*self._fit.popleft())
         now = self._world.clock.monotonic()
@@ -176,7 +185,16 @@ class _Table:
 
     # Imports.
 
+    def _prepare(self, lane: Lane) -> None:
+        self._preparing.add(lane.address)
+        job = partial(prepare, lane.address, lane.effects, observed=self._observed, world=self._world, held=self._held)
+        self._crew.call(partial(_attempt, job), partial(self._prepared, lane))
+
     def _prepared(self, lane: Lane, result: Ready | MicsError) -> None:
+        self._preparing.discard(lane.address)
+        if isinstance(result, Interrupted):
+            self._unready.append(lane)
+            return
         if isinstance(result, MicsError):
             self._fail(lane.address, None, result)
             for task in lane.tasks:
@@ -207,8 +225,7 @@ class _Table:
         for task in lane.queued():
             match next_step(lane, task, settle_delay=self._world.limits.settle_delay):
                 case steps.Send():
-                    task.stage = Stage.BUSY
-                    self._fit.append((lane, task))
+                    rounds = not self._line_up(lane, task) or rounds
                 case steps.Take(execution):
                     task.stage = Stage.BUSY
                     job = partial(self._held.record, _adopted(lane.address, task, execution))
@@ -233,6 +250,27 @@ class _Table:
         for execution in unread.values():
             job_ = partial(read_digest, execution.input_uri or "", self._world)
             self._crew.call(partial(_attempt, job_), partial(self._compared, lane, execution))
+
+    def _line_up(self, lane: Lane, task: Task) -> bool:
+        """Let the part be sent, unless another import has or may have loaded it; False if that is not known yet."""
+        with self._held.reading() as ledger:
+            found = steps.elsewhere(lane, task, ledger)
+        if found is None:
+            task.stage = Stage.BUSY
+            self._fit.append((lane, task))
+            return True
+        if isinstance(found, str) and any(other.settles(task.part.sha256) for other in self._lanes if other != lane):
+            return False
+        task.stage = Stage.DONE
+        if isinstance(found, str):
+            self.unfinished.append(_undecided(lane, task, found))
+            self._hold_up(lane, task.part.source)
+        elif base_of(found.address) != base_of(lane.address):
+            self.unfinished.append(
+                f"{lane.address}: {task.part.source}: not loaded: {found.address} loaded the same content "
+                f"(execution {found.execution.id}); plan again"
+            )
+        return True
 
     def _compared(self, lane: Lane, execution: RemoteExecution, digest: str | MicsError | None) -> None:
         """Take in the digest of a stranger's input file."""
@@ -293,10 +331,11 @@ class _Table:
         if isinstance(result, MicsError):
             raise result
         task.stage = Stage.DONE
-        self._accepted(lane, execution.id)
         if execution.ended:
             self._settle([(self._loaded(lane, execution.id), execution)])
-            self._advance(lane)
+        else:
+            self._accepted(lane, execution.id)
+        self._advance(lane)
 
     def _accepted(self, lane: Lane, execution_id: str) -> None:
         loaded = self._loaded(lane, execution_id)
@@ -385,9 +424,9 @@ class _Table:
             if short is None:
                 continue
             self._crew.call(partial(fetch_errors, short, remote, self._world), self.settlement.add)
-            lane = self._lane_of.get(loaded.import_id)
-            if lane is not None:
-                self._hold_up(lane, loaded.execution.source)
+            for lane in self._lanes:
+                if lane.address == loaded.address:
+                    self._hold_up(lane, loaded.execution.source)
 
     # What went wrong.
 
@@ -428,6 +467,13 @@ def _adopted(address: str, task: Task, execution: RemoteExecution) -> journal.Ex
 
 def _closed(address: str, task: Task) -> list[journal.UploadAbandoned]:
     return [journal.UploadAbandoned(address, doubt, "no execution of it came to be") for doubt in task.doubts]
+
+
+def _undecided(lane: Lane, task: Task, address: str) -> str:
+    return (
+        f"{lane.address}: {task.part.source}: whether {address} has loaded it could not be found out. "
+        f"If it has not, run with --ignore-history {lane.address}"
+    )
 
 
 def _doubtful(lane: Lane, task: Task, execution: RemoteExecution) -> str:

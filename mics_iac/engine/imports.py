@@ -51,8 +51,6 @@ def prepare(address: str, effects: Sequence[object], *, observed: Observed, worl
     for effect in effects:
         world.stop.check()
         match effect:
-            case Move():
-                held.record(journal.ImportMoved(effect.source, effect.address))
             case Adopt():
                 held.record(journal.ImportAdopted(address, effect.id, effect.before, effect.protect, effect.ours))
             case Create():
@@ -61,7 +59,7 @@ def prepare(address: str, effects: Sequence[object], *, observed: Observed, worl
                 _change(effect, observed, world, held)
             case Guard():
                 held.record(journal.GuardChanged(address, effect.protect))
-            case Upload() | _:
+            case Move() | Upload() | _:
                 pass
     with held.reading() as ledger:
         import_id, settings = ledger.import_id(address), ledger.settings(address)

@@ -10,12 +10,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import Enum, auto
 
+from mics_iac.core.ledger import Ledger, Loaded
 from mics_iac.core.manifest import NO_FAILURES, Budget
 from mics_iac.core.observed import RemoteExecution
 from mics_iac.core.plan import Effect, Upload
 from mics_iac.core.settings import Settings
 from mics_iac.core.state import Doubt
-from mics_iac.core.strangers import Verdict, judge
+from mics_iac.core.strangers import Verdict, counts_like, judge
 from mics_iac.engine.imports import SHORT_DELAY
 from mics_iac.engine.upload import Load
 
@@ -95,8 +96,7 @@ class Lane:
     def strangers_like(self, part: Upload | Doubt) -> Iterable[RemoteExecution]:
         """The executions outside the ledger that may be this part, by bytes or by what is known of their lines."""
         yield from self._by_digest.get(part.sha256, ())
-        counts = {part.lines + n for n in (-1, 0, 1)} | {part.records + n for n in (-1, 0, 1)}
-        for count in (None, *sorted(counts)):
+        for count in counts_like(lines=part.lines, records=part.records):
             yield from self._by_lines.get(count, ())
 
     @property
@@ -120,6 +120,10 @@ class Lane:
             self.import_id,
             self.settings,
         )
+
+    def settles(self, sha256: str) -> bool:
+        """Whether it is still being found out if an earlier upload of this content happened."""
+        return any(t.doubts and t.stage is not Stage.DONE and t.part.sha256 == sha256 for t in self.tasks)
 
     def queued(self) -> list[Task]:
         """The tasks to look at now: all that wait, or only the first that is not done where order matters."""
@@ -181,7 +185,8 @@ def next_step(lane: Lane, task: Task, *, settle_delay: float) -> Step:
         return Read(tuple(unread))
     if verdicts.get(Verdict.WAIT):
         return Look(None)
-    if gone := verdicts.get(Verdict.GONE):
+    # With --ignore-history a person has decided about all that began before this run.
+    if (gone := verdicts.get(Verdict.GONE)) and not (lane.ignore_history and not task.tries):
         return Doubtful(gone[0])
     if task.doubts:
         if task.clean_since is None:
@@ -190,6 +195,18 @@ def next_step(lane: Lane, task: Task, *, settle_delay: float) -> Step:
         if lane.listed_at < due:
             return Look(due)
     return Send() if task.send else Close()
+
+
+def elsewhere(lane: Lane, task: Task, ledger: Ledger) -> Loaded | str | None:
+    """What another import has to do with a part: it loaded it, or (its address) may have; None where neither."""
+    part, settings = task.part, lane.settings
+    if settings is None or not isinstance(part, Upload) or not part.doubted:
+        return None
+    for loaded in ledger.loaded(settings.kind, part.sha256):
+        if loaded.import_id != lane.import_id and not loaded.failed:
+            return loaded
+    doubted = ledger.doubted(settings.kind, part.sha256)
+    return next((address for import_id, address in doubted.items() if import_id != lane.import_id), None)
 
 
 def _verdicts(lane: Lane, task: Task) -> dict[Verdict, list[RemoteExecution]]:

@@ -13,16 +13,18 @@ from mics_iac.engine.lanes import Lane, Task
 
 
 def lay_out(plan: Plan, ledger: Ledger) -> list[Lane]:
-    """A lane for each address that the plan touches, then one for each whose open doubts it does not touch."""
+    """A lane for each address that the plan touches, then one for each whose open doubts it does not touch.
+
+    Moves are done already: the ledger has every import under its new address.
+    """
     effects: dict[str, list[Effect]] = {}
     for effect in plan.effects:
-        effects.setdefault(effect.address, []).append(effect)
-    moved = {e.source: e.address for e in plan.effects if isinstance(e, Move)}
-    held = {address: source for source, address in moved.items()}
+        if not isinstance(effect, Move):
+            effects.setdefault(effect.address, []).append(effect)
     for address in ledger.addresses():
-        if address not in moved and ledger.doubts(address):
+        if ledger.doubts(address) and not ledger.gone(address):
             effects.setdefault(address, [])
-    return [_lane(plan, address, todo, ledger.doubts(held.get(address, address))) for address, todo in effects.items()]
+    return [_lane(plan, address, todo, ledger.doubts(address)) for address, todo in effects.items()]
 
 
 def _lane(plan: Plan, address: str, effects: list[Effect], doubts: list[Doubt]) -> Lane:

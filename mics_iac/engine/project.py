@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from mics_iac import __version__
 from mics_iac.api.client import MicsApi
+from mics_iac.api.limits import Limits as ApiLimits
 from mics_iac.api.network import network_settings
 from mics_iac.api.transport import Transport
 from mics_iac.core.clock import Clock
@@ -37,7 +38,8 @@ SANDBOX_URL = "https://sandbox.invalid"
 WORKSPACE = ".mics-iac"
 
 
-def _no_token() -> str:
+def no_token() -> str:
+    """The token where none was given: an error that says how to give one."""
     raise NotAllowed(
         "there is no token for the platform",
         remedy="set MICS_API_TOKEN, or use --token-file or --token-command; --sandbox needs none",
@@ -55,7 +57,7 @@ class Inputs:
     manifest_path: Path
     environment: str | None = None
     variables: VariableSources = NO_VARIABLES
-    token: Callable[[], str] = _no_token
+    token: Callable[[], str] = no_token
     environ: Mapping[str, str] = field(default_factory=dict)
     sandbox: Adapter | None = None
     limits: Limits = field(default_factory=Limits)
@@ -149,6 +151,7 @@ def _connect(
         clock=clock,
         network=network_settings(inputs.environ, api_url) if inputs.sandbox is None else None,
         adapter=inputs.sandbox,
+        limits=ApiLimits(calls=inputs.limits.parallelism, uploads=inputs.limits.transfers),
     )
     world = World(
         api=MicsApi(transport, page_size=inputs.page_size),

@@ -149,12 +149,17 @@ def keep_error_file(uri: str, *, address: str, execution_id: str, world: World) 
         path, file = _new_file(folder, f"{name}.{execution_id}")
     except OSError as error:
         raise SourceFailed(f"the rejected lines cannot be saved in {folder}: {error.strerror}") from error
-    with file:
-        size = world.api.download(uri, into=lambda: _restart(file))
-    if size is None:
-        path.unlink()
-        return None
-    return str(path)
+    size = None
+    try:
+        with file:
+            size = world.api.download(uri, into=lambda: _restart(file))
+    except OSError as error:
+        size = None
+        raise SourceFailed(f"the rejected lines cannot be saved in {folder}: {error.strerror}") from error
+    finally:
+        if size is None:
+            path.unlink(missing_ok=True)
+    return None if size is None else str(path)
 
 
 def _new_file(folder: Path, name: str) -> tuple[Path, BinaryIO]:

@@ -169,7 +169,7 @@ def _held_imports(ledger: Ledger) -> dict[str, set[str]]:
     for address in ledger.addresses():
         import_id, settings = ledger.import_id(address), ledger.settings(address)
         if import_id is not None and settings is not None:
-            wanted.setdefault(settings.datamart_id, set()).add(import_id)
+            wanted[settings.datamart_id] = ledger.living(settings.datamart_id)
     return wanted
 
 

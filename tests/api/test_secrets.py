@@ -74,6 +74,7 @@ ECHOES = {
     "html title": ("502 No", "", f"<html><title>401 for {TOKEN}</title></html>"),
     "html entities": ("502 No", "", f"<p>{'&#' + '&#'.join(f'{ord(c)};' for c in TOKEN)}</p>"),
     "plain": ("500 No", "", f"Authorization: {TOKEN}"),
+    "plain at a cut": ("500 No", "", f"{LONG} {TOKEN} {LONG}"),
     "base64": ("500 No", "", base64.b64encode(TOKEN.encode()).decode()),
     "location": ("302 No", f"Location: https://evil.test/?t={urllib.parse.quote(TOKEN, safe='')}", ""),
     "2xx error": ("200 OK", "", json.dumps({"status": "error", "error": f"{LONG} {TOKEN}"})),

@@ -122,9 +122,9 @@ def test_how_lines_are_counted_is_a_switch(tmp_path: Path, changes: dict[str, An
 
 
 def test_blank_lines_may_be_refused_or_end_a_file(tmp_path: Path) -> None:
-    with Sandbox(tmp_path / "a.db", profile=Profile(blank_lines="refuse")) as strict:
-        with pytest.raises(Refused, match="Line 2 is blank"):
-            strict.add_execution(strict.add_import("1502", "crm"), GOOD + b"\n" + GOOD)
+    strict = Sandbox(tmp_path / "a.db", profile=Profile(blank_lines="refuse"))
+    with strict, pytest.raises(Refused, match="Line 2 is blank"):
+        strict.add_execution(strict.add_import("1502", "crm"), GOOD + b"\n" + GOOD)
     with Sandbox(tmp_path / "b.db", profile=Profile(counts_unterminated=False)) as sandbox:
         sandbox.add_execution(sandbox.add_import("1502", "crm"), GOOD + b"  ")
         assert sandbox.executions()[0].lines == 1

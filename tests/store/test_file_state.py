@@ -262,6 +262,7 @@ def test_a_failed_append_leaves_the_journal_as_it_was(tmp_path: Path, code: int)
         if disk.failed is None:
             break
     assert failed == {"open", "status", "write", "sync"}
+    disk.fail(0, None)
     client.append("00000000-0001", b"last\n")
     assert path.read_bytes().endswith(b"another line\nlast\n")
 

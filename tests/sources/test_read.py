@@ -1,0 +1,167 @@
+"""Reading files: what they hold, and that they are still what was planned."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import resource
+import tracemalloc
+from pathlib import Path
+
+import pytest
+
+from mics_iac.errors import SourceFailed
+from mics_iac.sources.local import BLOCK, LocalSource
+from mics_iac.sources.source import Fingerprint, Found
+
+
+def nobody(_: int) -> None:
+    """Watch nothing."""
+
+
+def fingerprint(root: Path, name: str, *, csv: bool = False) -> Fingerprint:
+    return LocalSource(root).fingerprint(Found(name, 0), csv=csv, watch=nobody)
+
+
+def read_all(root: Path, name: str, content: bytes, *, size: int = 1000) -> bytes:
+    reader = LocalSource(root).open(name, sha256=hashlib.sha256(content).hexdigest(), bytes=len(content))
+    blocks = []
+    try:
+        while block := reader.read(size):
+            blocks.append(block)
+    finally:
+        reader.close()
+    return b"".join(blocks)
+
+
+def test_a_fingerprint_says_what_is_there(tmp_path: Path) -> None:
+    content = b'{"a":1}\n\n{"b":2}\r\n   \n{"c":3}'
+    (tmp_path / "a").write_bytes(content)
+    assert fingerprint(tmp_path, "a") == Fingerprint(hashlib.sha256(content).hexdigest(), len(content), 5, 3)
+
+
+def test_blocks_are_told_as_they_are_read(tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(b"x" * (3 * BLOCK + 5))
+    seen: list[int] = []
+    LocalSource(tmp_path).fingerprint(Found("a", 0), csv=False, watch=seen.append)
+    assert sum(seen) == 3 * BLOCK + 5
+    assert len(seen) > 3
+
+
+@pytest.mark.parametrize("how", ["appended", "truncated", "rewritten"])
+def test_a_file_that_changes_while_it_is_read(tmp_path: Path, how: str) -> None:
+    path = tmp_path / "a"
+    path.write_bytes(b"x" * (3 * BLOCK))
+    done: list[int] = []
+
+    def meddle(_: int) -> None:
+        if done:
+            return
+        done.append(1)
+        match how:
+            case "appended":
+                with path.open("ab") as file:
+                    file.write(b"y")
+            case "truncated":
+                os.truncate(path, BLOCK)
+            case _:
+                path.write_bytes(b"y" * (3 * BLOCK))
+                os.utime(path, ns=(1, 1))
+
+    with pytest.raises(SourceFailed, match="changed while it was read") as failed:
+        LocalSource(tmp_path).fingerprint(Found("a", 0), csv=False, watch=meddle)
+    assert failed.value.remedy
+
+
+def test_a_file_that_vanished(tmp_path: Path) -> None:
+    with pytest.raises(SourceFailed, match="gone.x"):
+        fingerprint(tmp_path, "gone.x")
+    with pytest.raises(SourceFailed, match="gone.x"):
+        read_all(tmp_path, "gone.x", b"x")
+
+
+def test_a_pipe_that_took_the_place_of_a_file_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "a")
+    with pytest.raises(SourceFailed):
+        fingerprint(tmp_path, "a")
+    with pytest.raises(SourceFailed):
+        read_all(tmp_path, "a", b"x")
+
+
+def test_a_folder_that_took_the_place_of_a_file(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    with pytest.raises(SourceFailed):
+        fingerprint(tmp_path, "a")
+
+
+def test_a_file_that_cannot_be_read_to_its_end(tmp_path: Path) -> None:
+    # Reading one's own memory at address 0 is an input/output error on any Linux.
+    place = Path("/proc/self/mem")
+    if not place.exists():
+        pytest.skip("there is no /proc here")
+    (tmp_path / "a").symlink_to(place)
+    with pytest.raises(SourceFailed, match="cannot be read"):
+        fingerprint(tmp_path, "a")
+
+
+def test_the_planned_bytes_come_out(tmp_path: Path) -> None:
+    content = os.urandom(10_000)
+    (tmp_path / "a").write_bytes(content)
+    for size in (1, 7, 9_999, 10_000, 10_001):
+        assert read_all(tmp_path, "a", content, size=size) == content
+
+
+@pytest.mark.parametrize("now", [b"abcdef", b"abc", b"", b"abcdeX", b"Xbcdef"])
+def test_other_bytes_do_not_pass_for_the_planned_ones(tmp_path: Path, now: bytes) -> None:
+    planned = b"abcde!"
+    (tmp_path / "a").write_bytes(now)
+    with pytest.raises(SourceFailed, match="not the file that was planned") as failed:
+        read_all(tmp_path, "a", planned)
+    assert failed.value.remedy
+
+
+def test_bytes_that_change_while_they_are_sent(tmp_path: Path) -> None:
+    content = b"x" * 4000
+    path = tmp_path / "a"
+    path.write_bytes(content)
+    reader = LocalSource(tmp_path).open("a", sha256=hashlib.sha256(content).hexdigest(), bytes=len(content))
+    assert reader.read(1000)
+    with path.open("r+b") as file:
+        file.seek(3999)
+        file.write(b"y")
+    with pytest.raises(SourceFailed):
+        while reader.read(1000):
+            pass
+    reader.close()
+    reader.close()
+
+
+def test_memory_stays_the_same_whatever_the_size(tmp_path: Path) -> None:
+    def peak(size: int, *, csv: bool) -> int:
+        (tmp_path / "a").write_bytes(b"")
+        with (tmp_path / "a").open("wb") as file:
+            for _ in range(size // 1_000):
+                file.write(b"y" * 999 + b"\n")
+        tracemalloc.start()
+        try:
+            fingerprint(tmp_path, "a", csv=csv)
+            return tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+
+    for csv in (False, True):
+        assert peak(20_000_000, csv=csv) < peak(2_000_000, csv=csv) + 200_000
+
+
+def test_no_descriptor_is_left_open(tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(b"abc")
+    os.mkfifo(tmp_path / "pipe")
+    before = len(os.listdir("/proc/self/fd")) if Path("/proc/self/fd").exists() else 0
+    for _ in range(50):
+        fingerprint(tmp_path, "a")
+        for name, planned in (("a", b"abcd"), ("pipe", b"abc"), ("a", b"abd")):
+            with pytest.raises(SourceFailed):
+                read_all(tmp_path, name, planned)
+    if before:
+        assert len(os.listdir("/proc/self/fd")) <= before
+    assert resource.getrlimit(resource.RLIMIT_NOFILE)[0] > 0
