@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 from mics_iac.cli.screen import Screen
+from mics_iac.cli.session import require_manifest
 from mics_iac.core.wording import nearest, visible
 from mics_iac.embedded import PLATFORM_FILE, open_sandbox, sandbox_folder
 from mics_iac.errors import MicsError, StoreFailed, UsageError
@@ -25,7 +26,9 @@ def serve_sandbox(
         screen.note("any token is accepted; press Ctrl-C to stop")
 
     plan = FaultPlan(_faults(faults))
-    with open_sandbox(sandbox_folder(Path(chdir) / file), Profile(queue_ms=queue_ms, run_ms=run_ms)) as sandbox:
+    manifest_path = Path(chdir) / file
+    require_manifest(manifest_path)
+    with open_sandbox(sandbox_folder(manifest_path), Profile(queue_ms=queue_ms, run_ms=run_ms)) as sandbox:
         try:
             serve(sandbox, host=host, port=port, faults=plan, ready=ready)
         except CannotServe as error:
@@ -51,15 +54,17 @@ def _faults(texts: tuple[str, ...]) -> list[Fault]:
 
 def reset_sandbox(screen: Screen, *, file: str, chdir: str) -> int:
     """Delete what the sandbox of a manifest made: its platform, its states, journals and locks, and nothing else."""
-    folder = sandbox_folder(Path(chdir) / file)
+    manifest_path = Path(chdir) / file
     try:
+        folder = sandbox_folder(manifest_path)
         found = sorted(path for path in folder.iterdir() if _ours(path)) if folder.is_dir() else []
         for path in found:
             path.unlink()
     except OSError as error:
         why = error.strerror or "the file system refused"
         raise StoreFailed(
-            f"cannot empty the sandbox {visible(str(folder))}: {why}", remedy="stop what uses it, then try again"
+            f"cannot empty the sandbox of {visible(str(manifest_path))}: {why}",
+            remedy="stop what uses it, then try again",
         ) from error
     screen.out(f"{'emptied' if found else 'nothing to empty in'} {visible(str(folder))}\n")
     return 0

@@ -61,12 +61,16 @@ def _next(given: Common, options: Options, out: str | None) -> str:
 
 def checked_target(path: Path) -> Path:
     """The path to save to; StoreFailed at once where nothing can be saved there."""
-    if path.is_dir():
-        raise StoreFailed(f"cannot save the plan: {visible(str(path))} is a folder", remedy="name a file with --out")
-    if not path.parent.is_dir():
-        raise StoreFailed(
-            f"cannot save the plan: there is no folder {visible(str(path.parent))}", remedy="make it, or name another"
-        )
+    shown = visible(str(path))
+    try:
+        if path.is_dir():
+            raise StoreFailed(f"cannot save the plan: {shown} is a folder", remedy="name a file with --out")
+        if not path.parent.is_dir():
+            folder = visible(str(path.parent))
+            raise StoreFailed(f"cannot save the plan: there is no folder {folder}", remedy="make it, or name another")
+    except OSError as error:
+        why = error.strerror or "the file system refused"
+        raise StoreFailed(f"cannot save the plan to {shown}: {why}", remedy="name another file") from error
     return path
 
 
@@ -75,7 +79,7 @@ def save_plan(made: Plan, path: Path) -> None:
     aside: str | None = None
     try:
         # mkstemp makes it 0600: names of files and imports are nobody else's business.
-        descriptor, aside = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+        descriptor, aside = tempfile.mkstemp(prefix=".mics-iac-plan.", dir=path.parent)
         with os.fdopen(descriptor, "wb") as stream:
             stream.write(encode_plan(made))
             stream.flush()

@@ -19,7 +19,7 @@ from mics_iac.cli.token import token_source
 from mics_iac.core.plan import Options, Plan
 from mics_iac.core.variables import NO_VARIABLES, Given, VariableSources, parse_var_file
 from mics_iac.embedded import open_sandbox, sandbox_folder
-from mics_iac.engine.manifest_files import read_var_file_text
+from mics_iac.engine.manifest_files import read_manifest_texts, read_var_file_text
 from mics_iac.engine.project import Inputs, Project, open_project, open_saved
 from mics_iac.engine.world import Limits, Stop
 from mics_iac.errors import ManifestInvalid, NotAllowed, Problem
@@ -100,8 +100,19 @@ def _sandbox(manifest_path: Path, *, wanted: bool) -> Iterator[SandboxAdapter | 
         return
     from mics_iac.sandbox.adapter import SandboxAdapter  # noqa: PLC0415 (most runs have no use for it)
 
+    require_manifest(manifest_path)
     with open_sandbox(sandbox_folder(manifest_path)) as sandbox:
         yield SandboxAdapter(sandbox)
+
+
+def require_manifest(path: Path) -> None:
+    """UsageError where there is no manifest: a sandbox is not made in a folder that was named by mistake."""
+    try:
+        there = path.exists()
+    except OSError:
+        there = False
+    if not there:
+        read_manifest_texts(path)
 
 
 def variable_sources(given: Common) -> VariableSources:

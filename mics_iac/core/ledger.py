@@ -219,14 +219,17 @@ class Ledger:
             for doubt in import_.doubts.values()
         }
 
-    def doubted(self, kind: tuple[str, str], sha256: str) -> dict[str, str]:
-        """Where the answer to an upload of this content was lost and can still be asked for: address by import id."""
-        return {
-            slot.current.id: address
+    def doubted(self, kind: tuple[str, str]) -> list[tuple[str, str, str]]:
+        """Uploads whose answer was lost and can still be asked for, in that datamart and document type.
+
+        Each as (sha256, import id, address), by address.
+        """
+        return [
+            (doubt.sha256, slot.current.id, address)
             for address, slot in sorted(self._slots.items())
-            if slot.current.settings.kind == kind and not slot.current.gone
-            if any(doubt.sha256 == sha256 for doubt in slot.current.doubts.values())
-        }
+            if slot.current.doubts and slot.current.settings.kind == kind and not slot.current.gone
+            for doubt in slot.current.doubts.values()
+        ]
 
     def known_executions(self, address: str) -> frozenset[str]:
         """The execution ids of an address's current import that are in the ledger."""

@@ -72,6 +72,13 @@ class Loading:
             possible=possible,
             refused=self._ledger.refusals(held) if import_id is not None else {},
             doubted=frozenset(d.sha256 for d in self._ledger.doubts(held)),
+            elsewhere={}
+            if ignored
+            else {
+                sha256: address
+                for sha256, other, address in self._ledger.doubted(wanted.settings.kind)
+                if other != import_id and (base_of(address) in bases or not wanted.declared.allow_shared_content)
+            },
             lost={} if ignored else self._ledger.lost_doubts(bases, wanted.settings.kind),
         )
 
@@ -95,8 +102,8 @@ class Loading:
                 return _shared(wanted, part, other, planned)
         if part.sha256 in target.lost:
             return _lost(wanted, part, target.lost[part.sha256])
-        if (elsewhere := self._doubted(target, part)) is not None:
-            why = f"the answer to its upload into {elsewhere} was lost: apply settles that first"
+        if part.sha256 in target.elsewhere:
+            why = f"the answer to its upload into {target.elsewhere[part.sha256]} was lost: apply settles that first"
             return msgspec.structs.replace(_upload(wanted, part, why), doubted=True)
         if again:
             return _upload(wanted, part, "--reload")
@@ -125,17 +132,6 @@ class Loading:
         before = self._ledger.last_of(target.held, part.source)
         return _upload(wanted, part, "new" if before is None else f"changed since execution {before.id} loaded it")
 
-    def _doubted(self, target: _Target, part: Part) -> str | None:
-        """The address of another import that may have loaded this content, where that would make it the second time."""
-        if matches(target.wanted.address, self._options.ignore_history):
-            return None
-        doubted = self._ledger.doubted(target.wanted.settings.kind, part.sha256)
-        shared = target.wanted.declared.allow_shared_content
-        for import_id, address in doubted.items():
-            if import_id != target.import_id and (base_of(address) in target.bases or not shared):
-                return address
-        return None
-
     def _asked_again(self, address: str, part: Part) -> bool:
         for wish in self._options.reload:
             pattern, colon, path = wish.partition(":")
@@ -149,7 +145,8 @@ class _Target:
     """One import, and what the ledger and the platform say of parts that may go into it.
 
     `possible` are executions that the ledger does not know, one for each line count (None: not counted yet). `refused`
-    are HTTP statuses by sha256, `doubted` the parts whose last answer was lost, `lost` those whose answer was lost by
+    are HTTP statuses by sha256, `doubted` the parts whose last answer was lost, `elsewhere` those that another import may
+    have loaded for the same reason, with its address, `lost` those whose answer was lost by
     an import that is not there to be asked any more, with its id.
     """
 
@@ -160,6 +157,7 @@ class _Target:
     possible: dict[int | None, str]
     refused: dict[str, int]
     doubted: frozenset[str]
+    elsewhere: dict[str, str]
     lost: dict[str, str]
 
 

@@ -97,9 +97,10 @@ _UNREFRESHED = (
 def to_ask(desired: Desired, ledger: Ledger, options: Options, *, refresh: bool) -> dict[str, set[str]]:
     """The datamarts whose imports must be listed for a plan, and the ids that the state expects there.
 
+    Those of the declared imports, and those whose executions will be listed, since an import that is gone has none.
     Without `refresh` only those where an import must be found or created.
     """
-    asked: set[str] = set()
+    asked = _unsettled_in(ledger) if refresh else set()
     moves = _moves(desired, ledger)
     for wanted in _selected(desired, options):
         held = moves.get(wanted.address, wanted.address)
@@ -113,13 +114,23 @@ def to_ask(desired: Desired, ledger: Ledger, options: Options, *, refresh: bool)
     return {datamart_id: ledger.living(datamart_id) for datamart_id in sorted(asked)}
 
 
+def _unsettled_in(ledger: Ledger) -> set[str]:
+    """The datamarts with executions that had not settled or with open doubts when last seen."""
+    found = {ledger.datamart_of(loaded) for loaded in ledger.unsettled()}
+    for address in ledger.addresses():
+        settings = ledger.settings(address)
+        if settings is not None and ledger.doubts(address) and not ledger.gone(address):
+            found.add(settings.datamart_id)
+    return found
+
+
 def _changes_in_place(found: Settings, wanted: Settings) -> bool:
     return all(change.field in CHANGEABLE for change in field_changes(found, wanted))
 
 
 def to_check(plan: Plan, ledger: Ledger) -> dict[str, set[str]]:
     """The datamarts whose imports must be listed again before a saved plan is applied, and the ids expected there."""
-    asked: dict[str, set[str]] = {}
+    asked = {datamart_id: ledger.living(datamart_id) for datamart_id in _unsettled_in(ledger)}
     held = _held_under(plan.effects)
 
     def ask(datamart_id: str) -> set[str]:

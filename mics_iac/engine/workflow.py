@@ -165,12 +165,12 @@ def status(project: Project, *, refresh: bool = True) -> Status:
 
 
 def _held_imports(ledger: Ledger) -> dict[str, set[str]]:
-    wanted: dict[str, set[str]] = {}
+    datamarts = {ledger.datamart_of(loaded) for loaded in ledger.unsettled()}
     for address in ledger.addresses():
-        import_id, settings = ledger.import_id(address), ledger.settings(address)
-        if import_id is not None and settings is not None:
-            wanted[settings.datamart_id] = ledger.living(settings.datamart_id)
-    return wanted
+        settings = ledger.settings(address)
+        if settings is not None and ledger.import_id(address) is not None:
+            datamarts.add(settings.datamart_id)
+    return {datamart_id: ledger.living(datamart_id) for datamart_id in sorted(datamarts)}
 
 
 def _declared(project: Project) -> Manifest:

@@ -61,14 +61,14 @@ class LocalSource:
         except UnicodeEncodeError:
             shown = os.fsencode(path).decode("utf-8", "backslashreplace")
             return _problem(spec, "MICS204", f"the name of {shown} is not UTF-8: rename the file")
-        if not spec.allow_outside and not place.resolve().is_relative_to(self.root.resolve()):
-            return _problem(
-                spec, "MICS202", f"{path} leads out of the manifest's folder: set `allow_outside: true` on this source"
-            )
         try:
             info = place.stat()
         except OSError as error:
             return _problem(spec, "MICS204", f"{path} cannot be read: {error.strerror}")
+        if not spec.allow_outside and not place.resolve().is_relative_to(self.root.resolve()):
+            return _problem(
+                spec, "MICS202", f"{path} leads out of the manifest's folder: set `allow_outside: true` on this source"
+            )
         if not stat.S_ISREG(info.st_mode):
             return _problem(spec, "MICS204", f"{path} is not a regular file")
         if not os.access(place, os.R_OK):

@@ -52,7 +52,7 @@ def test_a_saved_plan_is_done_as_it_was_saved(project: Path, run: Run) -> None:
     assert saved.out.endswith("To do this, run: mics-iac apply --sandbox plan.json\n")
     assert stat.S_IMODE((project / "plan.json").stat().st_mode) == 0o600
     decode_plan((project / "plan.json").read_bytes(), name="plan.json")
-    assert not list(project.glob(".plan.json.*"))
+    assert sorted(p.name for p in project.iterdir()) == [".mics-iac", "data", "imports.yaml", "plan.json"]
     applied = run("apply", "--sandbox", "plan.json")
     assert applied.code == 0
     assert "Uploads complete! 2 loaded (7 records ok, 0 rejected), 0 skipped.\n" in applied.out
@@ -243,3 +243,12 @@ def test_a_hostile_file_name_is_shown_and_loaded(project: Path, run: Run) -> Non
     ):
         found = run(*args)
         assert all(c.isprintable() or c == "\n" for c in found.out + found.err)
+
+
+@pytest.mark.parametrize("command", [("plan", "--sandbox"), ("apply", "--sandbox", "-y"), ("sandbox", "serve")])
+def test_a_folder_named_by_mistake_is_not_made(project: Path, run: Run, command: tuple[str, ...]) -> None:
+    for folder in ("missing", "x" * 300):
+        found = run(*command, "-C", folder)
+        assert found.code == 64
+        assert "imports.yaml" in found.err
+    assert not (project / "missing").exists()

@@ -29,7 +29,7 @@ def test_1_where_a_plan_cannot_be_saved(project: Path, run: Run) -> None:
         found = run("plan", "--sandbox", "--out", out)
         assert found.code == 1
         assert found.err.splitlines()[-2].startswith("Error: cannot save the plan")
-    assert sorted(p.name for p in project.iterdir()) == [".mics-iac", "data", "imports.yaml"]
+    assert sorted(p.name for p in project.iterdir()) == ["data", "imports.yaml"]
 
 
 def test_1_where_a_saved_plan_was_changed(project: Path, run: Run) -> None:

@@ -16,8 +16,16 @@ ROOT = Path(__file__).parents[2]
 BLOCK = re.compile(r"^```(?P<kind>\w+)(?: (?P<mark>[^\n]*))?\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
+# What happens between the demo and the screen that the README shows.
+A_DAY_LATER = """
+sed -i.bak 's/name: Store visits/name: Visits to our stores/' imports.yaml
+cp data/fr/visits/2026-01-15.ndjson data/fr/visits/copy.ndjson
+sed 's/"\\$ts":1768/"$ts":1769/g' data/fr/visits/2026-01-17.ndjson > data/fr/visits/2026-01-18.ndjson
+"""
+
+
 def blocks(page: str) -> list[tuple[str, str, str]]:
-    text = (ROOT / "docs" / page).read_text(encoding="utf-8")
+    text = (ROOT / page).read_text(encoding="utf-8")
     return [(m["kind"], m["mark"] or "", m["text"]) for m in BLOCK.finditer(text)]
 
 
@@ -67,7 +75,18 @@ def follow(page: str, folder: Path) -> int:
 
 
 def test_the_tour_can_be_followed(tmp_path: Path) -> None:
-    assert follow("tour.md", tmp_path) >= 8
+    assert follow("docs/tour.md", tmp_path) >= 8
+
+
+def test_the_readme_shows_a_real_screen(tmp_path: Path) -> None:
+    assert run("mics-iac demo .", tmp_path).returncode == 0
+    assert run(A_DAY_LATER, tmp_path).returncode == 0
+    [(command, shown)] = [
+        session for kind, _, text in blocks("README.md") if kind == "console" for session in sessions(text)
+    ]
+    done = run(command, tmp_path)
+    # Ids are given in the order in which the imports were created, side by side.
+    assert fits(re.sub(r"\(310\d\d\)|sha256:\w+", "...", shown), done.stdout), done.stdout
 
 
 def test_the_python_page_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -75,7 +94,7 @@ def test_the_python_page_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "a.ndjson").write_text(visits(0, 3))
     monkeypatch.chdir(tmp_path)
-    examples = [text for kind, _, text in blocks("python.md") if kind == "python"]
+    examples = [text for kind, _, text in blocks("docs/python.md") if kind == "python"]
     assert examples
     for example in examples:
         exec(compile(example, "docs/python.md", "exec"), {})

@@ -412,3 +412,21 @@ def test_a_moved_import_that_is_replaced_is_counted_once(rig: Rig) -> None:
     tally = rig.apply().tally
     assert (tally.added, tally.changed) == (count(plan).add, count(plan).change)
     assert rig.plan().empty
+
+
+@pytest.mark.parametrize("now", ["elsewhere", "nowhere"])
+def test_what_is_no_longer_declared_and_was_deleted_outside_does_not_get_in_the_way(rig: Rig, now: str) -> None:
+    rig.write("data/a.ndjson", visits(0, 2))
+    rig.limit(wait=False)
+    rig.apply()
+    rig.sandbox.delete_import(rig.sandbox.imports()[0].id)
+    if now == "elsewhere":
+        declare(rig, datamart="1503", sources=[])
+    else:
+        rig.declare(manifest({}))
+    rig.limit(wait=True)
+    rig.status()
+    assert rig.apply_saved(rig.plan()).exit_code == 0
+    assert rig.apply().exit_code == 0
+    assert rig.plan().empty
+    assert rig.plan().leftovers == ()

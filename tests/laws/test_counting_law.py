@@ -6,6 +6,7 @@ import csv
 import hashlib
 import io
 import tempfile
+from itertools import pairwise
 from pathlib import Path
 
 from hypothesis import example, given
@@ -23,7 +24,7 @@ CELL = st.text(alphabet='ab ,"\n\réx', max_size=6)
 def blocks(data: bytes, cuts: list[int]) -> list[bytes]:
     """The data in blocks; some of them may be empty, and be left out, since an empty read is the end."""
     edges = sorted({0, len(data), *(c for c in cuts if c < len(data))})
-    return [data[a:b] for a, b in zip(edges, edges[1:], strict=False) if a < b]
+    return [data[a:b] for a, b in pairwise(edges) if a < b]
 
 
 def lines_of(data: bytes) -> int:

@@ -98,9 +98,11 @@ def test_each_entry_in_words() -> None:
 
 def test_what_did_not_arrive_is_on_its_way_no_more() -> None:
     scene = loading(2)
-    for number, outcome in enumerate(
-        (journal.UploadAbandoned("fr/a", "t0", "never left"), journal.UploadRefused("fr/a", "t1", 413, "too large"))
-    ):
+    outcomes: list[journal.Entry] = [
+        journal.UploadAbandoned("fr/a", "t0", "never left"),
+        journal.UploadRefused("fr/a", "t1", 413, "too large"),
+    ]
+    for number, outcome in enumerate(outcomes):
         source = f"data/{number}.ndjson"
         scene.tell(journal.UploadBegun("fr/a", f"t{number}", source, 1, "", 100, 10, 10))
         scene.tell(Sending("fr/a", source, 1, 50, 100))

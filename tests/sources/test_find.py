@@ -112,7 +112,7 @@ def test_everything_wrong_is_told_at_once(root: Path) -> None:
     (root / "data/dangling").symlink_to("nowhere")
     (root / "data/out").symlink_to(root.parent / "secret")
     (root.parent / "secret").write_text("x")
-    found = dict((message.split()[0], code) for code, message in wrong(root, "data/*"))
+    found = {message.split()[0]: code for code, message in wrong(root, "data/*")}
     assert found == {
         "data/pipe": "MICS204",
         "data/empty": "MICS205",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import resource
 import tracemalloc
 from pathlib import Path
 
@@ -74,10 +73,10 @@ def test_a_file_that_changes_while_it_is_read(tmp_path: Path, how: str) -> None:
 
 
 def test_a_file_that_vanished(tmp_path: Path) -> None:
-    with pytest.raises(SourceFailed, match="gone.x"):
-        fingerprint(tmp_path, "gone.x")
-    with pytest.raises(SourceFailed, match="gone.x"):
-        read_all(tmp_path, "gone.x", b"x")
+    with pytest.raises(SourceFailed, match="vanished"):
+        fingerprint(tmp_path, "vanished")
+    with pytest.raises(SourceFailed, match="vanished"):
+        read_all(tmp_path, "vanished", b"x")
 
 
 def test_a_pipe_that_took_the_place_of_a_file_is_not_waited_for(tmp_path: Path) -> None:
@@ -129,9 +128,9 @@ def test_bytes_that_change_while_they_are_sent(tmp_path: Path) -> None:
     with path.open("r+b") as file:
         file.seek(3999)
         file.write(b"y")
+    blocks = iter(lambda: reader.read(1000), b"")
     with pytest.raises(SourceFailed):
-        while reader.read(1000):
-            pass
+        list(blocks)
     reader.close()
     reader.close()
 
@@ -156,12 +155,11 @@ def test_memory_stays_the_same_whatever_the_size(tmp_path: Path) -> None:
 def test_no_descriptor_is_left_open(tmp_path: Path) -> None:
     (tmp_path / "a").write_bytes(b"abc")
     os.mkfifo(tmp_path / "pipe")
-    before = len(os.listdir("/proc/self/fd")) if Path("/proc/self/fd").exists() else 0
+    open_files = Path("/dev/fd")
+    before = len(list(open_files.iterdir()))
     for _ in range(50):
         fingerprint(tmp_path, "a")
         for name, planned in (("a", b"abcd"), ("pipe", b"abc"), ("a", b"abd")):
             with pytest.raises(SourceFailed):
                 read_all(tmp_path, name, planned)
-    if before:
-        assert len(os.listdir("/proc/self/fd")) <= before
-    assert resource.getrlimit(resource.RLIMIT_NOFILE)[0] > 0
+    assert len(list(open_files.iterdir())) <= before

@@ -1,0 +1,81 @@
+"""Plans of every kind of action, for hypothesis: any values of the right types, sensible or not."""
+
+from __future__ import annotations
+
+import msgspec
+from hypothesis import strategies as st
+
+from mics_iac.core.plan import (
+    Adopt,
+    Base,
+    Change,
+    Create,
+    Guard,
+    Keep,
+    Leftover,
+    ManifestPin,
+    Move,
+    Options,
+    Plan,
+    Policy,
+    Refused,
+    Skip,
+    Stuck,
+    Upload,
+    digest_of,
+)
+from mics_iac.core.settings import Settings
+
+WORDS = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
+SHA = st.binary(min_size=32, max_size=32).map(bytes.hex)
+COUNTS = st.integers(0, 2**53)
+IDS = st.integers(1, 10**9).map(str)
+FLAGS = st.booleans()
+
+
+def settings(*, name: str = "A", document_type: str = "USER_PROFILE") -> Settings:
+    """Settings of an import in datamart 1."""
+    return Settings("1", name, document_type, "APPLICATION_X_NDJSON", "utf-8", "MEDIUM")
+
+
+ADDRESSES = st.sampled_from(["fr/a", "fr/b", "de/a", "fr/c@2026-01-15"])
+SETTINGS = st.builds(Settings, IDS, WORDS, WORDS, WORDS, WORDS, WORDS)
+PARTS = (WORDS, st.integers(1, 999), SHA, COUNTS)
+ACTIONS = st.one_of(
+    st.builds(Create, ADDRESSES, SETTINGS, FLAGS, WORDS, st.none() | IDS),
+    st.builds(Adopt, ADDRESSES, IDS, SETTINGS, FLAGS, WORDS, FLAGS),
+    st.builds(Change, ADDRESSES, IDS, SETTINGS, SETTINGS),
+    st.builds(Guard, ADDRESSES, FLAGS),
+    st.builds(Move, ADDRESSES, ADDRESSES),
+    st.builds(Keep, ADDRESSES, IDS, SETTINGS),
+    st.builds(Upload, ADDRESSES, *PARTS, COUNTS, COUNTS, WORDS, FLAGS, FLAGS),
+    st.builds(Skip, ADDRESSES, *PARTS, COUNTS, WORDS),
+    st.builds(Stuck, ADDRESSES, *PARTS, COUNTS, WORDS),
+)
+LISTS = st.lists(WORDS, max_size=2).map(tuple)
+
+
+def _digested(plan: Plan) -> Plan:
+    return msgspec.structs.replace(plan, digest=digest_of(plan))
+
+
+PLANS = st.builds(
+    Plan,
+    mics_iac_version=WORDS,
+    api_url=WORDS,
+    environment=st.none() | WORDS,
+    manifest_path=WORDS,
+    manifest=st.lists(st.builds(ManifestPin, WORDS, SHA), max_size=2).map(tuple),
+    datamarts=st.dictionaries(st.sampled_from(["fr", "de"]), IDS),
+    state_path=st.none() | WORDS,
+    base=st.builds(Base, st.none() | WORDS, COUNTS, WORDS),
+    options=st.builds(Options, LISTS, LISTS, LISTS, LISTS, FLAGS),
+    policies=st.dictionaries(ADDRESSES, st.builds(Policy, WORDS, FLAGS), max_size=2),
+    actions=st.lists(ACTIONS, max_size=5).map(tuple),
+    leftovers=st.lists(st.builds(Leftover, ADDRESSES, IDS, SETTINGS, FLAGS, FLAGS), max_size=2).map(tuple),
+    earlier=st.dictionaries(ADDRESSES, COUNTS, max_size=2),
+    pins=st.dictionaries(WORDS, WORDS, max_size=2),
+    warnings=LISTS,
+    refusals=st.lists(st.builds(Refused, ADDRESSES, WORDS), max_size=2).map(tuple),
+    refreshed=FLAGS,
+).map(_digested)

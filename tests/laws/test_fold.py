@@ -1,0 +1,39 @@
+"""Whatever happens in whatever order, the ledger forgets no accepted part, and holds no import twice."""
+
+from __future__ import annotations
+
+from hypothesis import given, settings
+
+from mics_iac.core import journal
+from mics_iac.core.journal import Entry
+from mics_iac.core.ledger import Ledger
+from mics_iac.core.state import State
+from tests.laws.histories import HISTORY, empty
+
+
+def held(state: State) -> set[str]:
+    """Every execution of the state."""
+    imports = [i for slot in state.imports.values() for i in (slot.current, *slot.former)]
+    return {e.id for i in imports for e in i.executions}
+
+
+@given(HISTORY)
+@settings(max_examples=200)
+def test_what_was_accepted_is_never_forgotten(entries: list[Entry]) -> None:
+    ledger = Ledger(empty())
+    accepted: set[str] = set()
+    for entry in entries:
+        if isinstance(entry, journal.ExecutionAdopted) and entry.address in ledger.addresses():
+            accepted.add(entry.id)
+        ledger.add(entry)
+        assert accepted <= held(ledger.state())
+
+
+@given(HISTORY)
+@settings(max_examples=200)
+def test_no_import_stands_twice_behind_an_address(entries: list[Entry]) -> None:
+    ledger = Ledger(empty())
+    ledger.extend(entries)
+    for slot in ledger.state().imports.values():
+        ids = [slot.current.id, *(f.id for f in slot.former)]
+        assert len(ids) == len(set(ids))
