@@ -56,7 +56,7 @@ class Loading:
         return actions, refusals
 
     def _target(self, wanted: DesiredImport, held: str, import_id: str | None, bases: frozenset[str]) -> _Target:
-        ignored = matches(held, self._options.ignore_history)
+        ignored = matches(wanted.address, self._options.ignore_history)
         possible: dict[int | None, str] = {}
         if import_id is not None and not ignored:
             same = self._ledger.import_id(held) == import_id
@@ -145,9 +145,8 @@ class _Target:
     """One import, and what the ledger and the platform say of parts that may go into it.
 
     `possible` are executions that the ledger does not know, one for each line count (None: not counted yet). `refused`
-    are HTTP statuses by sha256, `doubted` the parts whose last answer was lost, `elsewhere` those that another import may
-    have loaded for the same reason, with its address, `lost` those whose answer was lost by
-    an import that is not there to be asked any more, with its id.
+    are HTTP statuses by sha256, `doubted` the parts whose last answer was lost; `elsewhere` those whose answer was lost
+    by another import, with its address, `lost` those by an import that cannot be asked any more, with its id.
     """
 
     wanted: DesiredImport

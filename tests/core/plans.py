@@ -33,7 +33,7 @@ IDS = st.integers(1, 10**9).map(str)
 FLAGS = st.booleans()
 
 
-def settings(*, name: str = "A", document_type: str = "USER_PROFILE") -> Settings:
+def profiles(*, name: str = "A", document_type: str = "USER_PROFILE") -> Settings:
     """Settings of an import in datamart 1."""
     return Settings("1", name, document_type, "APPLICATION_X_NDJSON", "utf-8", "MEDIUM")
 

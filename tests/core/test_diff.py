@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import msgspec
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mics_iac.core.diff import field_changes
@@ -14,6 +14,7 @@ SETTINGS = st.builds(Settings, TEXTS, TEXTS, TEXTS, TEXTS, TEXTS, TEXTS)
 
 
 @given(SETTINGS, SETTINGS)
+@settings(deadline=None)
 def test_the_changes_are_the_fields_that_differ_and_lead_from_one_to_the_other(
     before: Settings, after: Settings
 ) -> None:
@@ -26,5 +27,6 @@ def test_the_changes_are_the_fields_that_differ_and_lead_from_one_to_the_other(
 
 
 @given(SETTINGS)
+@settings(deadline=None)
 def test_equal_settings_do_not_differ(settings: Settings) -> None:
     assert field_changes(settings, msgspec.structs.replace(settings)) == ()

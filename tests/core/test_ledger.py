@@ -10,10 +10,10 @@ from mics_iac.core.learn import learn_imports
 from mics_iac.core.ledger import Ledger
 from mics_iac.core.observed import Observed, RemoteImport
 from mics_iac.core.state import State
-from tests.core.plans import settings
+from tests.core.plans import profiles
 
 SHA, OTHER = "a" * 64, "b" * 64
-PROFILES, KIND = settings(), settings().kind
+PROFILES, KIND = profiles(), profiles().kind
 
 
 def ledger_of(*entries: Entry) -> Ledger:
@@ -23,7 +23,7 @@ def ledger_of(*entries: Entry) -> Ledger:
 
 
 def created(address: str = "fr/a", number: str = "1", document_type: str = "USER_PROFILE") -> Entry:
-    return journal.ImportCreated(address, number, settings(document_type=document_type))
+    return journal.ImportCreated(address, number, profiles(document_type=document_type))
 
 
 def accepted(number: str, sha256: str = SHA, *, address: str = "fr/a", source: str = "x") -> list[Entry]:
@@ -98,7 +98,7 @@ def test_entries_about_an_address_that_is_not_held_are_passed_over() -> None:
 
 def test_a_look_teaches_of_what_other_hands_did() -> None:
     ledger = ledger_of(created(), created(number="2"), created("fr/b", "3"), created("fr/c", "4"))
-    renamed = settings(name="Somebody's")
+    renamed = profiles(name="Somebody's")
     there = {"3": RemoteImport("3", renamed, {}), "4": RemoteImport("4", PROFILES, {})}
     learned = list(learn_imports(ledger, Observed({"1": there})))
     assert learned == [

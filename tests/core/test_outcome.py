@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mics_iac.core.manifest import Budget
@@ -66,6 +66,7 @@ def test_what_failed_came_short_whatever_the_budget(status: str) -> None:
 
 
 @given(st.integers(1, 10**6), st.data())
+@settings(deadline=None)
 def test_every_record_is_counted(sent: int, data: st.DataObject) -> None:
     rejected = data.draw(st.integers(0, sent))
     loaded = data.draw(st.integers(0, sent - rejected))
@@ -76,6 +77,7 @@ def test_every_record_is_counted(sent: int, data: st.DataObject) -> None:
 
 
 @given(st.integers(1, 10**6), st.integers(0, 10**6), st.integers(0, 10**6))
+@settings(deadline=None)
 def test_a_number_is_a_number_of_records(sent: int, rejected: int, limit: int) -> None:
     rejected = min(rejected, sent)
     budget = Budget.parse(str(limit))
@@ -84,6 +86,7 @@ def test_a_number_is_a_number_of_records(sent: int, rejected: int, limit: int) -
 
 
 @given(st.integers(1, 10**6), st.integers(0, 10**6), st.integers(0, 1000))
+@settings(deadline=None)
 def test_a_share_is_exact(sent: int, rejected: int, tenths: int) -> None:
     rejected = min(rejected, sent)
     budget = Budget.parse(f"{tenths // 10}.{tenths % 10}%")

@@ -8,16 +8,17 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mics_iac.core.plan import Base, Change, Create, ManifestPin, Options, Plan, decode_plan, digest_of, encode_plan
 from mics_iac.core.settings import Settings
 from mics_iac.errors import MicsError
-from tests.core.plans import PLANS, settings
+from tests.core.plans import PLANS, profiles
 
 
 @given(PLANS)
+@settings(deadline=None)
 def test_a_plan_survives_its_bytes(plan: Plan) -> None:
     data = encode_plan(plan)
     assert decode_plan(data, name="plan.json") == plan
@@ -26,6 +27,7 @@ def test_a_plan_survives_its_bytes(plan: Plan) -> None:
 
 
 @given(PLANS)
+@settings(deadline=None)
 def test_the_digest_leaves_wording_clocks_and_serials_out(plan: Plan) -> None:
     later = msgspec.structs.replace(
         plan,
@@ -46,6 +48,7 @@ def _reworded(action: Any) -> Any:
 
 
 @given(PLANS, st.data())
+@settings(deadline=None)
 def test_the_digest_is_over_every_field_of_what_is_done(plan: Plan, data: st.DataObject) -> None:
     if not plan.effects:
         return
@@ -71,6 +74,7 @@ def _other(value: object) -> object:
 
 
 @given(PLANS, st.data())
+@settings(deadline=None)
 def test_a_plan_that_was_changed_is_no_plan(plan: Plan, data: st.DataObject) -> None:
     whole = json.loads(encode_plan(plan))
     key = data.draw(st.sampled_from(sorted(whole)))
@@ -120,6 +124,7 @@ def test_what_is_no_plan_is_said_to_be_none(data: bytes) -> None:
 
 
 @given(PLANS, st.data())
+@settings(deadline=None)
 def test_no_damage_gets_through_or_ends_in_a_traceback(plan: Plan, data: st.DataObject) -> None:
     whole = encode_plan(plan)
     place = data.draw(st.integers(0, len(whole) - 1))
@@ -129,7 +134,7 @@ def test_no_damage_gets_through_or_ends_in_a_traceback(plan: Plan, data: st.Data
 
 
 def test_a_plan_of_another_format_says_so() -> None:
-    action = Create("fr/x", settings(), False, "new")
+    action = Create("fr/x", profiles(), False, "new")
     plan = _plan(action)
     data = encode_plan(plan).replace(b'"format": 1', b'"format": 7')
     with pytest.raises(MicsError, match="format 7"):
@@ -137,7 +142,7 @@ def test_a_plan_of_another_format_says_so() -> None:
 
 
 def test_the_order_of_keys_in_a_value_does_not_matter_to_the_digest() -> None:
-    action = Change("fr/x", "1", settings(), settings(name="B"))
+    action = Change("fr/x", "1", profiles(), profiles(name="B"))
     one = msgspec.structs.replace(_plan(action), datamarts={"fr": "1", "de": "2"})
     two = msgspec.structs.replace(_plan(action), datamarts={"de": "2", "fr": "1"})
     assert digest_of(one) == digest_of(two)

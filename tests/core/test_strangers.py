@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mics_iac.core.observed import RemoteExecution
@@ -51,12 +51,14 @@ def test_a_file_that_is_gone_cannot_tell() -> None:
 
 
 @given(st.integers(0, 10**6), st.integers(0, 10**6), st.integers(-1, 1), st.booleans())
+@settings(deadline=None)
 def test_a_count_next_to_ours_never_rules_out(lines: int, records: int, off: int, by_records: bool) -> None:
     counted = max(0, (records if by_records else lines) + off)
     assert may_be(RemoteExecution("1", "RUNNING", number_of_lines=counted), lines=lines, records=records)
 
 
 @given(st.integers(0, 10**6), st.integers(0, 10**6), st.integers(0, 10**6))
+@settings(deadline=None)
 def test_a_count_two_away_from_both_always_does(lines: int, records: int, counted: int) -> None:
     far = abs(counted - lines) > 1 and abs(counted - records) > 1
     assert may_be(RemoteExecution("1", "RUNNING", number_of_lines=counted), lines=lines, records=records) is not far

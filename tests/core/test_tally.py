@@ -5,7 +5,7 @@ from __future__ import annotations
 from mics_iac.core import journal
 from mics_iac.core.journal import Entry
 from mics_iac.core.tally import Tally
-from tests.core.plans import settings
+from tests.core.plans import profiles
 
 SHA = "a" * 64
 BEGUN = journal.UploadBegun("fr/a", "t1", "x", 1, SHA, 10, 2, 2)
@@ -44,7 +44,7 @@ def test_records_count_where_the_execution_succeeded() -> None:
 
 
 def test_a_change_counts_once_and_only_if_this_run_made_it() -> None:
-    begun, changed = journal.ChangeBegun("fr/a", settings()), journal.ImportChanged("fr/a", settings())
+    begun, changed = journal.ChangeBegun("fr/a", profiles()), journal.ImportChanged("fr/a", profiles())
     assert counted(changed).changed == 0
     assert counted(begun).changed == 0
     assert counted(begun, changed, journal.GuardChanged("fr/a", True), changed).changed == 1
@@ -52,12 +52,12 @@ def test_a_change_counts_once_and_only_if_this_run_made_it() -> None:
 
 def test_a_new_import_is_not_changed_by_its_new_key() -> None:
     moved = journal.ImportMoved("fr/old", "fr/a")
-    created = journal.ImportCreated("fr/a", "1", settings())
+    created = journal.ImportCreated("fr/a", "1", profiles())
     assert counted(moved).changed == 1
     assert (counted(moved, created).changed, counted(moved, created).added) == (0, 1)
     adopted = counted(
-        journal.ImportAdopted("fr/a", "1", settings()),
-        journal.ChangeBegun("fr/a", settings()),
-        journal.ImportChanged("fr/a", settings()),
+        journal.ImportAdopted("fr/a", "1", profiles()),
+        journal.ChangeBegun("fr/a", profiles()),
+        journal.ImportChanged("fr/a", profiles()),
     )
     assert (adopted.adopted, adopted.changed) == (1, 1)

@@ -456,3 +456,33 @@ def test_a_doubt_outlives_an_import_that_was_deleted_outside(rig: Rig) -> None:
     assert rig.apply(ignore_history=("fr/visits",)).exit_code == 0
     assert len(rig.loaded()) == 1
     assert rig.plan().empty
+
+
+def test_history_may_be_ignored_for_a_renamed_key(rig: Rig) -> None:
+    there = rig.sandbox.add_import("1502", "Visits", "USER_ACTIVITY")
+    rig.declare(manifest({"fr/visits": {}}))
+    rig.apply()
+    rig.sandbox.remove_input_file(rig.sandbox.add_execution(there, visits(0, 3).encode()))
+    rig.clock.sleep(10)
+    rig.write("data/a.ndjson", visits(100, 3))
+    body = {"name": "Visits", "sources": ["data/*.ndjson"]}
+    rig.declare(manifest({"fr/new": body}, moved=[{"from": "fr/visits", "to": "fr/new"}]))
+    (upload,) = rig.plan(ignore_history=("fr/new",)).uploads
+    assert upload.reason == "new"
+    assert rig.apply(ignore_history=("fr/new",)).exit_code == 0
+    assert len(rig.loaded()) == 2
+
+
+def test_a_doubt_that_nobody_can_settle_stops_the_new_batch_too(rig: Rig) -> None:
+    def batch(name: str) -> None:
+        rig.declare(manifest({"fr/visits": {"name": f"Visits {name}", "batch": name, "sources": ["data/*.ndjson"]}}))
+
+    batch("b1")
+    rig.fault(Fault("file_gone"))
+    interrupted(rig)
+    batch("b2")
+    rig.sandbox.release()
+    assert "--ignore-history fr/visits@b2" in unfinished(rig)
+    assert len(rig.loaded()) == 1
+    assert rig.apply(ignore_history=("fr/visits@b2",)).tally.loaded == 1
+    assert len(rig.loaded()) == 2

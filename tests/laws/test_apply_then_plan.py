@@ -21,7 +21,7 @@ def there(rig: Rig) -> list[tuple[str, str]]:
 
 
 @given(IMPORTS)
-@settings(max_examples=25)
+@settings(max_examples=25, deadline=None)
 def test_apply_then_plan_is_empty(imports: list[Import]) -> None:
     with rig_of(imports) as rig:
         plan = rig.plan()
@@ -37,7 +37,7 @@ def test_apply_then_plan_is_empty(imports: list[Import]) -> None:
 
 
 @given(IMPORTS, IMPORTS)
-@settings(max_examples=25)
+@settings(max_examples=25, deadline=None)
 def test_so_it_is_after_any_change_of_the_manifest(before: list[Import], after: list[Import]) -> None:
     with rig_of(before) as rig:
         assert rig.apply().exit_code == 0
@@ -53,7 +53,7 @@ def test_so_it_is_after_any_change_of_the_manifest(before: list[Import], after: 
 
 
 @given(IMPORTS)
-@settings(max_examples=15)
+@settings(max_examples=15, deadline=None)
 def test_so_it_is_after_the_state_was_lost(imports: list[Import]) -> None:
     with rig_of(imports) as rig:
         assert rig.apply().exit_code == 0

@@ -52,7 +52,7 @@ def run(rig: Rig, older: list[bytes]) -> int:
 
 
 @given(IMPORTS, st.lists(EVENTS, min_size=1, max_size=4))
-@settings(max_examples=40)
+@settings(max_examples=40, deadline=None)
 def test_nothing_twice_and_nothing_lost(imports: list[Import], events: list[list[Fault] | str]) -> None:
     older: list[bytes] = []
     with rig_of(imports) as rig:
@@ -72,7 +72,7 @@ def test_nothing_twice_and_nothing_lost(imports: list[Import], events: list[list
 
 
 @given(IMPORTS, IMPORTS, st.lists(TROUBLES, min_size=1, max_size=4), st.booleans())
-@settings(max_examples=25)
+@settings(max_examples=25, deadline=None)
 def test_nothing_twice_where_an_import_is_deleted_meanwhile(
     before: list[Import], after: list[Import], troubles: list[Fault], stuck: bool
 ) -> None:

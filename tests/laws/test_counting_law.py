@@ -9,7 +9,7 @@ import tempfile
 from itertools import pairwise
 from pathlib import Path
 
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from mics_iac.sources.counting import CsvCounter, LineCounter
@@ -32,6 +32,7 @@ def lines_of(data: bytes) -> int:
 
 
 @given(TEXT, CUTS)
+@settings(deadline=None)
 @example(b"\n\n", [1])
 @example(b"a\n \n\tb", [2])
 @example(b"a\r\n\r\nb\r\n", [2, 3])
@@ -44,6 +45,7 @@ def test_lines_and_records_of_ndjson(data: bytes, cuts: list[int]) -> None:
 
 
 @given(st.lists(st.lists(CELL, min_size=2, max_size=3), min_size=1, max_size=6), CUTS, st.sampled_from(["\n", "\r\n"]))
+@settings(deadline=None)
 def test_rows_of_csv_as_any_writer_writes_them(rows: list[list[str]], cuts: list[int], ending: str) -> None:
     text = io.StringIO(newline="")
     csv.writer(text, lineterminator=ending, quoting=csv.QUOTE_ALL).writerows(rows)
@@ -56,6 +58,7 @@ def test_rows_of_csv_as_any_writer_writes_them(rows: list[list[str]], cuts: list
 
 
 @given(st.lists(st.lists(st.sampled_from(["a", "b c", "", 'x"y', "p\nq"]), min_size=2, max_size=2), max_size=5), CUTS)
+@settings(deadline=None)
 def test_blank_lines_between_rows_are_no_rows(rows: list[list[str]], cuts: list[int]) -> None:
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\n")
@@ -74,6 +77,7 @@ def test_blank_lines_between_rows_are_no_rows(rows: list[list[str]], cuts: list[
 
 
 @given(TEXT, st.booleans())
+@settings(deadline=None)
 def test_a_fingerprint_is_that_of_the_bytes(data: bytes, is_csv: bool) -> None:
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / "a").write_bytes(data)

@@ -8,7 +8,7 @@ from tests.laws.projects import IMPORTS, Import, rig_of
 
 
 @given(IMPORTS)
-@settings(max_examples=15)
+@settings(max_examples=15, deadline=None)
 def test_nothing_differs_nothing_is_done(imports: list[Import]) -> None:
     with rig_of(imports) as rig:
         rig.apply()

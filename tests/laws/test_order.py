@@ -10,7 +10,7 @@ from tests.laws.projects import IMPORTS, Import, lay_out, rig_of
 
 
 @given(IMPORTS, st.randoms(use_true_random=False))
-@settings(max_examples=25)
+@settings(max_examples=25, deadline=None)
 def test_order_in_the_manifest_does_not_matter(imports: list[Import], chance: object) -> None:
     with rig_of(imports) as rig:
         plan = rig.plan()
@@ -25,7 +25,7 @@ def test_order_in_the_manifest_does_not_matter(imports: list[Import], chance: ob
 
 
 @given(IMPORTS)
-@settings(max_examples=15)
+@settings(max_examples=15, deadline=None)
 def test_same_inputs_same_bytes(imports: list[Import]) -> None:
     with rig_of(imports) as rig:
         first = encode_plan(rig.plan())
