@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 from mics_iac.core.ledger import Loaded
 from mics_iac.core.manifest import Budget
@@ -12,17 +12,6 @@ from mics_iac.core.progress import Notice
 from mics_iac.engine.upload import keep_error_file
 from mics_iac.engine.world import World
 from mics_iac.errors import MicsError
-
-
-@dataclass(slots=True)
-class Settlement:
-    """The shortfalls of a run, as they become known."""
-
-    shortfalls: list[Shortfall] = field(default_factory=list)
-
-    def add(self, shortfall: Shortfall) -> None:
-        """Take one in."""
-        self.shortfalls.append(shortfall)
 
 
 def shortfall(loaded: Loaded, remote: RemoteExecution, budget: Budget) -> Shortfall | None:

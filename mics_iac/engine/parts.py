@@ -1,0 +1,301 @@
+"""Sends the parts of imports that are ready, and takes each only as far as the rule of strangers lets it.
+
+Part of the deciding thread. What is known of an import's executions comes from `engine/rounds`.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import partial
+
+from mics_iac.core import journal
+from mics_iac.core.address import base_of
+from mics_iac.core.ledger import Loaded
+from mics_iac.core.observed import Listing, RemoteExecution
+from mics_iac.core.progress import Notice
+from mics_iac.engine import lanes as steps
+from mics_iac.engine.imports import Ready
+from mics_iac.engine.job import Job, attempt
+from mics_iac.engine.lanes import Lane, Stage, Task, next_step
+from mics_iac.engine.rounds import Rounds, Watched
+from mics_iac.engine.upload import Accepted, Doubted, NotLoaded, read_digest, send
+from mics_iac.errors import Interrupted, MicsError
+
+# How often one part is sent in a run whose answer gets lost every time; then it is left to the next run.
+_TRIES = 3
+
+
+@dataclass(slots=True)
+class Parts:
+    """The lanes by import, and the parts that nothing speaks against sending. `run` names the run's attempts."""
+
+    job: Job
+    lanes: list[Lane]
+    run: str
+    rounds: Rounds = field(init=False)
+    progress_at: float = field(init=False)
+    _by_import: dict[str, Lane] = field(default_factory=dict)
+    _by_address: dict[str, Lane] = field(default_factory=dict)
+    _fit: deque[tuple[Lane, Task]] = field(default_factory=deque)
+    _numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
+
+    def __post_init__(self) -> None:
+        self.rounds = Rounds(self.job, self._needed, self._listed, self._short)
+        self.progress_at = self.job.now
+        self._by_address = {lane.address: lane for lane in self.lanes}
+
+    def open(self, lane: Lane, ready: Ready) -> None:
+        """Begin with the parts of an import that is there now."""
+        job = self.job
+        self.progress_at = job.now
+        lane.import_id, lane.settings = ready.import_id, ready.settings
+        self._by_import[ready.import_id] = lane
+        with job.held.reading() as ledger:
+            known, read = ledger.known_executions(lane.address), ledger.stranger_digests(lane.address)
+        lane.read.update(read)
+        seen = () if ready.fresh else job.observed.executions.get(ready.import_id)
+        if seen is not None:
+            lane.listed(seen, at=job.observed.at, known=known)
+        self._advance(lane)
+
+    def begin_fit(self) -> None:
+        """Send as many parts as may be on their way at once."""
+        while self._fit and self.job.crew.free:
+            self._send(*self._fit.popleft())
+
+    @property
+    def waiting(self) -> bool:
+        """Whether nothing is left but to wait."""
+        return not self._fit
+
+    @property
+    def doubts(self) -> int:
+        """How many parts wait to be found or not found."""
+        return sum(bool(t.doubts) for lane in self.lanes for t in lane.tasks if t.stage is Stage.QUEUED)
+
+    def _advance(self, lane: Lane) -> None:
+        """Apply the rule of strangers to every part of the lane that waits for a decision."""
+        if lane.import_id is None or lane.settings is None or lane.reading:
+            return
+        watched = self._watched(lane)
+        if lane.ordered and watched.unsettled:
+            return
+        unread: dict[str, RemoteExecution] = {}
+        again = False
+        for task in lane.queued():
+            match next_step(lane, task, settle_delay=self.job.world.limits.settle_delay):
+                case steps.Send():
+                    again = not self._line_up(lane, task) or again
+                case steps.Take(execution):
+                    task.stage = Stage.BUSY
+                    work = partial(self.job.held.record, _adopted(lane.address, task, execution))
+                    self.job.crew.call(partial(attempt, work), partial(self._took, lane, task, execution))
+                case steps.Close():
+                    task.stage = Stage.DONE
+                    self.job.held.record(*_closed(lane.address, task))
+                case steps.Read(executions):
+                    unread |= {e.id: e for e in executions}
+                case steps.Look(at):
+                    if at is None:
+                        again = True
+                    else:
+                        self.rounds.look_at(watched, at)
+                case steps.Doubtful(execution):
+                    self._give_up(lane, task, _doubtful(lane, task, execution))
+        if again:
+            self.rounds.next_round(watched)
+        lane.reading = len(unread)
+        for execution in unread.values():
+            reading = partial(read_digest, execution.input_uri or "", self.job.world)
+            self.job.crew.call(partial(attempt, reading), partial(self._compared, lane, execution))
+
+    def _line_up(self, lane: Lane, task: Task) -> bool:
+        """Let the part be sent, unless another import has or may have loaded it; False if that is not known yet."""
+        with self.job.held.reading() as ledger:
+            found = steps.elsewhere(lane, task, ledger)
+        match found:
+            case None:
+                task.stage = Stage.BUSY
+                self._fit.append((lane, task))
+            case str() if any(other.settles(task.part.sha256) for other in self.lanes if other is not lane):
+                return False
+            case str():
+                self._give_up(lane, task, _undecided(lane, task, found))
+            case Loaded() if base_of(found.address) == base_of(lane.address):
+                task.stage = Stage.DONE
+            case Loaded():
+                task.stage = Stage.DONE
+                self.job.account.unfinished.append(_taken(lane, task, found))
+        return True
+
+    def _compared(self, lane: Lane, execution: RemoteExecution, digest: str | MicsError | None) -> None:
+        """Take in the digest of a stranger's input file; without one it cannot be told what the stranger is."""
+        lane.reading -= 1
+        match digest:
+            case str():
+                lane.read[execution.id] = digest
+                self.job.held.record(journal.StrangerRead(lane.address, execution.id, digest))
+            case Interrupted():
+                return
+            case MicsError() as error:
+                self.job.fail(lane.address, f"execution {execution.id}", error)
+                lane.gone.add(execution.id)
+            case None:
+                lane.gone.add(execution.id)
+        if not lane.reading:
+            lane.index()
+            self._advance(lane)
+
+    def _send(self, lane: Lane, task: Task) -> None:
+        load = lane.load(task)
+        name = f"{self.run}-{next(self._numbers)}"
+        # Only where history is not compared must the doubt itself know what was there before it.
+        strangers = lane.stranger_ids if lane.ignore_history or task.again else ()
+        closed = _closed(lane.address, task)
+        task.tries += 1
+        task.doubts, task.before = (), frozenset(strangers)
+
+        def work() -> Accepted | Doubted | NotLoaded:
+            self.job.held.record(*closed)
+            return send(load, attempt=name, strangers=strangers, world=self.job.world, held=self.job.held)
+
+        self.job.crew.send(partial(attempt, work), partial(self._sent, lane, task, name))
+
+    def _sent(self, lane: Lane, task: Task, name: str, result: Accepted | Doubted | NotLoaded | MicsError) -> None:
+        self.progress_at = self.job.now
+        source = task.part.source
+        match result:
+            case Accepted(execution):
+                task.stage = Stage.DONE
+                self._await(lane, execution.id)
+            case Doubted(error, body_left) if task.tries < _TRIES:
+                self.job.world.tell(Notice(f"{lane.address}: {source}: {error.message}; looking for its execution"))
+                task.doubts, task.body_left, task.clean_since = (name,), body_left, None
+                task.stage = Stage.QUEUED
+                lane.listed_at = None
+                self.rounds.hurry(self._watched(lane))
+            case NotLoaded(Interrupted()) | Interrupted():
+                task.stage = Stage.QUEUED
+            case Doubted(error=error) | NotLoaded(error) | (MicsError() as error):
+                task.stage = Stage.DONE
+                self.job.fail(lane.address, source, error)
+                self._hold_up(lane, source)
+
+    def _took(self, lane: Lane, task: Task, execution: RemoteExecution, result: MicsError | None) -> None:
+        """An execution was taken into the ledger as the part: watch it, or settle it if it has ended."""
+        if isinstance(result, MicsError):
+            raise result
+        task.stage = Stage.DONE
+        if execution.ended:
+            self.rounds.settle([(self._loaded(lane, execution.id), execution)])
+        else:
+            self._await(lane, execution.id)
+        self._advance(lane)
+
+    def _await(self, lane: Lane, execution_id: str) -> None:
+        if self.job.world.limits.wait or lane.ordered:
+            self.rounds.expect(self._loaded(lane, execution_id), self._watched(lane).datamart_id)
+
+    def _loaded(self, lane: Lane, execution_id: str) -> Loaded:
+        assert lane.import_id is not None
+        with self.job.held.reading() as ledger:
+            return ledger.accepted(lane.address, lane.import_id, execution_id)
+
+    def _give_up(self, lane: Lane, task: Task, why: str) -> None:
+        task.stage = Stage.DONE
+        self.job.account.unfinished.append(why)
+        self._hold_up(lane, task.part.source)
+
+    def _hold_up(self, lane: Lane, after: str) -> None:
+        """In an ordered lane nothing goes past a part that did not make it."""
+        rest = [t for t in lane.tasks if t.stage is not Stage.DONE and t.send] if lane.ordered else []
+        for other in rest:
+            other.stage = Stage.DONE
+        if rest:
+            self.job.account.unfinished.append(
+                f"{lane.address}: {_count(len(rest))} not loaded: `ordered`, and {after} did not succeed"
+            )
+
+    def left(self, why: str) -> Iterator[str]:
+        """A sentence for each part that was planned and not sent, or that was sent and not found again."""
+        for lane in self.lanes:
+            open_ = [t for t in lane.tasks if t.stage is not Stage.DONE]
+            unsent = [t for t in open_ if t.send and not t.doubts]
+            if unsent:
+                yield f"{lane.address}: {_count(len(unsent))} not loaded: {why}"
+            for task in open_:
+                if task.doubts:
+                    yield (
+                        f"{lane.address}: {task.part.source}: its answer was lost and it has not shown up yet; "
+                        "it was not sent again, and the next run looks for it"
+                    )
+
+    # What the rounds ask and tell.
+
+    def _watched(self, lane: Lane) -> Watched:
+        assert lane.import_id is not None
+        assert lane.settings is not None
+        return self.rounds.watch(lane.address, lane.import_id, lane.settings.datamart_id)
+
+    def _needed(self, import_id: str) -> bool:
+        lane = self._by_import.get(import_id)
+        return lane is not None and any(t.stage is Stage.QUEUED for t in lane.tasks)
+
+    def _listed(self, watched: Watched, listing: Listing[RemoteExecution], began: float) -> None:
+        lane = self._by_import[watched.import_id]
+        with self.job.held.reading() as ledger:
+            known = ledger.known_executions(lane.address)
+        lane.listed(listing.items, at=began, known=known)
+        self._advance(lane)
+
+    def _short(self, loaded: Loaded) -> None:
+        lane = self._by_address.get(loaded.address)
+        if lane is not None:
+            self._hold_up(lane, loaded.execution.source)
+
+
+def _adopted(address: str, task: Task, execution: RemoteExecution) -> journal.ExecutionAdopted:
+    p = task.part
+    return journal.ExecutionAdopted(
+        address,
+        execution.id,
+        p.source,
+        p.part,
+        p.sha256,
+        p.bytes,
+        p.records,
+        execution.status,
+        execution.creation_date,
+    )
+
+
+def _closed(address: str, task: Task) -> list[journal.UploadAbandoned]:
+    return [journal.UploadAbandoned(address, doubt, "no execution of it came to be") for doubt in task.doubts]
+
+
+def _taken(lane: Lane, task: Task, found: Loaded) -> str:
+    return (
+        f"{lane.address}: {task.part.source}: not loaded: {found.address} loaded the same content "
+        f"(execution {found.execution.id}); plan again"
+    )
+
+
+def _undecided(lane: Lane, task: Task, address: str) -> str:
+    return (
+        f"{lane.address}: {task.part.source}: whether {address} has loaded it could not be found out. "
+        f"If it has not, run with --ignore-history {lane.address}"
+    )
+
+
+def _doubtful(lane: Lane, task: Task, execution: RemoteExecution) -> str:
+    return (
+        f"{lane.address}: {task.part.source}: execution {execution.id} may have loaded it already, and its input file "
+        f"is not there any more to tell. If it did not, run with --ignore-history {lane.address}"
+    )
+
+
+def _count(parts: int) -> str:
+    return "1 part was" if parts == 1 else f"{parts} parts were"

@@ -1,0 +1,161 @@
+"""Looks at imports in rounds until their executions settle: one listing an import a round, however many it has.
+
+Part of the deciding thread. Moments are monotonic seconds. What a listing tells of parts that wait is the matter of
+`engine/parts`, which is told of each.
+"""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+
+from mics_iac.core.learn import settled
+from mics_iac.core.ledger import Loaded
+from mics_iac.core.observed import Listing, RemoteExecution
+from mics_iac.core.progress import Notice
+from mics_iac.engine.job import Job, attempt
+from mics_iac.engine.layout import budget_of
+from mics_iac.engine.settle import fetch_errors, shortfall
+from mics_iac.errors import MicsError, NotAllowed
+
+# Seconds between two looks at an import: the first pause, and the longest. The vendor's own pages look every 5
+# (mediarithmics-api.md 3.3, seen in client code).
+_FIRST_PAUSE = 0.5
+_LONGEST_PAUSE = 10.0
+_GROWTH = 1.5
+# How many looks at an import may fail in a row, each after all its repeats, before it is left to the next run.
+_FAILED_LOOKS = 3
+
+
+@dataclass(slots=True, eq=False)
+class Watched:
+    """One import of the platform that is looked at in rounds.
+
+    `unsettled` are executions of ours by id. `due` is the moment of the next look, None while there is nothing to look
+    for or a look is under way. `failed` counts the looks in a row that brought nothing.
+    """
+
+    address: str
+    import_id: str
+    datamart_id: str
+    unsettled: dict[str, Loaded] = field(default_factory=dict)
+    due: float | None = None
+    pause: float = _FIRST_PAUSE
+    failed: int = 0
+    busy: bool = False
+
+    def enough(self, read: Sequence[RemoteExecution]) -> bool:
+        """Whether these executions of a listing, newest first, include all that are waited for."""
+        return self.unsettled.keys() <= {e.id for e in read}
+
+
+@dataclass(slots=True)
+class Rounds:
+    """The imports that are looked at, and when.
+
+    `needed` says whether parts wait for what the next listing of an import (by id) shows; `listed` is told of a listing
+    and of the moment at which it began; `short` of an execution that came short of its budget.
+    """
+
+    job: Job
+    needed: Callable[[str], bool]
+    listed: Callable[[Watched, Listing[RemoteExecution], float], None]
+    short: Callable[[Loaded], None]
+    _watched: dict[str, Watched] = field(default_factory=dict)
+    _queue: list[tuple[float, int, Watched]] = field(default_factory=list)
+    _order: Iterator[int] = field(default_factory=itertools.count)
+
+    def watch(self, address: str, import_id: str, datamart_id: str) -> Watched:
+        """The import as one that may be looked at."""
+        return self._watched.setdefault(import_id, Watched(address, import_id, datamart_id))
+
+    def expect(self, loaded: Loaded, datamart_id: str) -> None:
+        """Wait for this execution to settle, with short pauses at first."""
+        watched = self.watch(loaded.address, loaded.import_id, datamart_id)
+        watched.unsettled[loaded.execution.id] = loaded
+        self.hurry(watched)
+
+    def look_at(self, watched: Watched, moment: float) -> None:
+        """Look at the import no later than this."""
+        if watched.due is None or moment < watched.due:
+            watched.due = moment
+            heapq.heappush(self._queue, (moment, next(self._order), watched))
+
+    def next_round(self, watched: Watched) -> None:
+        """Look at the import after a pause that grows from round to round."""
+        self.look_at(watched, self.job.now + watched.pause)
+        watched.pause = min(watched.pause * _GROWTH, _LONGEST_PAUSE)
+
+    def hurry(self, watched: Watched) -> None:
+        """Something new is to be looked for: begin with short pauses again."""
+        watched.pause = _FIRST_PAUSE
+        self.next_round(watched)
+
+    def next_due(self) -> float | None:
+        """The moment of the next look."""
+        while self._queue and (self._queue[0][2].due != self._queue[0][0] or self._queue[0][2].busy):
+            heapq.heappop(self._queue)
+        return self._queue[0][0] if self._queue else None
+
+    def begin_due(self, now: float) -> None:
+        """Begin every look that is due."""
+        while (due := self.next_due()) is not None and due <= now:
+            _, _, watched = heapq.heappop(self._queue)
+            watched.busy, watched.due = True, None
+            enough = None if self.needed(watched.import_id) else watched.enough
+            work = partial(self.job.world.api.list_executions, watched.datamart_id, watched.import_id, enough=enough)
+            self.job.crew.call(partial(attempt, work), partial(self._looked, watched, now))
+
+    def _looked(self, watched: Watched, began: float, result: Listing[RemoteExecution] | MicsError) -> None:
+        """Take in one listing of an import: what settled, then what it tells of the parts that wait."""
+        watched.busy = False
+        if watched.due is not None:
+            # Somebody asked for a look while this one was under way.
+            moment, watched.due = watched.due, None
+            self.look_at(watched, moment)
+        if isinstance(result, MicsError):
+            watched.failed += 1
+            if watched.failed < _FAILED_LOOKS and not isinstance(result, NotAllowed):
+                self.next_round(watched)
+            else:
+                self.job.fail(watched.address, None, result)
+            return
+        watched.failed = 0
+        self.settle([(watched.unsettled.pop(e.id), e) for e in result.items if e.ended and e.id in watched.unsettled])
+        if watched.unsettled:
+            self.next_round(watched)
+        if not self.needed(watched.import_id):
+            return
+        if result.steady:
+            self.listed(watched, result, began)
+        else:
+            self.next_round(watched)
+
+    def settle(self, ended: Sequence[tuple[Loaded, RemoteExecution]]) -> None:
+        """Record executions that ended, and judge each against its import's budget."""
+        job = self.job
+        job.held.record(*(settled(loaded.address, remote) for loaded, remote in ended))
+        for loaded, remote in ended:
+            if remote.identifiers_suspect:
+                what = f"{loaded.address}: {loaded.execution.source}"
+                job.world.tell(Notice(f"{what}: the platform suspects an issue with its identifiers"))
+            short = shortfall(loaded, remote, budget_of(job.plan, loaded.address))
+            if short is not None:
+                job.crew.call(partial(fetch_errors, short, remote, job.world), job.account.shortfalls.append)
+                self.short(loaded)
+
+    @property
+    def unsettled(self) -> int:
+        """How many executions are waited for."""
+        return sum(len(w.unsettled) for w in self._watched.values())
+
+    def left(self) -> Iterator[str]:
+        """A sentence for each import whose executions have not all settled."""
+        for watched in self._watched.values():
+            count = len(watched.unsettled)
+            if count:
+                what = "execution has" if count == 1 else "executions have"
+                yield f"{watched.address}: {count} {what} not settled yet: run again to go on waiting"
