@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from mics_iac.core.settings import Settings
+from mics_iac.core.settings import CHANGEABLE, Settings
 
 
 class FieldChange(NamedTuple):
@@ -28,3 +28,8 @@ def field_changes(before: Settings, after: Settings) -> tuple[FieldChange, ...]:
         FieldChange(str(level.path(output_format="list")[0]), level.t1, level.t2) for level in tree["values_changed"]
     ]
     return tuple(sorted(rows))
+
+
+def changes_in_place(found: Settings, wanted: Settings) -> bool:
+    """Whether one import can become the other without being replaced."""
+    return all(change.field in CHANGEABLE for change in field_changes(found, wanted))

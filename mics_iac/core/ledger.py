@@ -10,7 +10,7 @@ its state (a restored backup), and whatever it did is found again on the platfor
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import assert_never
 
 import msgspec
@@ -19,6 +19,7 @@ from mics_iac.core import journal
 from mics_iac.core.address import base_of
 from mics_iac.core.observed import ENDED, FAILED
 from mics_iac.core.settings import Settings
+from mics_iac.core.slots import HeldImport, Slot
 from mics_iac.core.state import (
     Creating,
     Doubt,
@@ -29,57 +30,6 @@ from mics_iac.core.state import (
     State,
     Stranger,
 )
-
-
-@dataclass(slots=True)
-class _Import:
-    """One incarnation while it is being written."""
-
-    id: str
-    settings: Settings
-    adopted: bool
-    gone: bool
-    executions: dict[str, Execution] = field(default_factory=dict)
-    doubts: dict[str, Doubt] = field(default_factory=dict)
-    refusals: dict[tuple[str, int, str], Refusal] = field(default_factory=dict)
-    strangers: dict[str, Stranger] = field(default_factory=dict)
-
-    @classmethod
-    def thaw(cls, value: Incarnation) -> _Import:
-        return cls(
-            value.id,
-            value.settings,
-            value.adopted,
-            value.gone,
-            {e.id: e for e in value.executions},
-            {d.attempt: d for d in value.doubts},
-            {(r.source, r.part, r.sha256): r for r in value.refusals},
-            {s.id: s for s in value.strangers},
-        )
-
-    def freeze(self) -> Incarnation:
-        return Incarnation(
-            self.id,
-            self.settings,
-            self.adopted,
-            self.gone,
-            tuple(self.executions.values()),
-            tuple(self.doubts.values()),
-            tuple(self.refusals.values()),
-            tuple(s for s in self.strangers.values() if s.id not in self.executions),
-        )
-
-
-@dataclass(slots=True)
-class _Slot:
-    """What stands behind one address while it is being written; `former` holds the newest last."""
-
-    current: _Import
-    protect: bool
-    former: list[_Import]
-
-    def all(self) -> list[_Import]:
-        return [self.current, *reversed(self.former)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +52,7 @@ class Ledger:
     def __init__(self, state: State) -> None:
         self._state = state
         self._slots = {
-            address: _Slot(_Import.thaw(value.current), value.protect, [_Import.thaw(f) for f in value.former])
+            address: Slot(HeldImport.thaw(value.current), value.protect, [HeldImport.thaw(f) for f in value.former])
             for address, value in state.imports.items()
         }
         self._creating = dict(state.creating)
@@ -268,9 +218,9 @@ class Ledger:
             case journal.CreateBegun():
                 self._creating[entry.address] = Creating(entry.settings, entry.known)
             case journal.ImportCreated():
-                self._stand(entry.address, _Import(entry.id, entry.settings, adopted=False, gone=False), entry.protect)
+                self._stand(entry.address, HeldImport(entry.id, entry.settings), entry.protect)
             case journal.ImportAdopted():
-                import_ = _Import(entry.id, entry.settings, adopted=not entry.ours, gone=False)
+                import_ = HeldImport(entry.id, entry.settings, adopted=not entry.ours)
                 self._stand(entry.address, import_, entry.protect)
             case journal.CreateAbandoned():
                 self._creating.pop(entry.address, None)
@@ -283,7 +233,7 @@ class Ledger:
 
     def _add_to(
         self,
-        slot: _Slot,
+        slot: Slot,
         entry: journal.ChangeBegun
         | journal.ImportChanged
         | journal.GuardChanged
@@ -317,7 +267,7 @@ class Ledger:
 
     def _add_upload(
         self,
-        slot: _Slot,
+        slot: Slot,
         entry: journal.UploadBegun
         | journal.UploadAccepted
         | journal.UploadDoubted
@@ -360,7 +310,7 @@ class Ledger:
     def _accept(
         self,
         address: str,
-        import_: _Import,
+        import_: HeldImport,
         part: Doubt | journal.ExecutionAdopted,
         answer: journal.UploadAccepted | journal.ExecutionAdopted,
     ) -> None:
@@ -379,7 +329,7 @@ class Ledger:
         import_.executions[answer.id] = execution
         self._index(address, import_, execution)
 
-    def _settle(self, slot: _Slot, entry: journal.ExecutionSettled) -> None:
+    def _settle(self, slot: Slot, entry: journal.ExecutionSettled) -> None:
         for import_ in slot.all():
             if (execution := import_.executions.get(entry.id)) is not None:
                 import_.executions[entry.id] = msgspec.structs.replace(
@@ -389,12 +339,12 @@ class Ledger:
                     total_failure=entry.total_failure,
                 )
 
-    def _stand(self, address: str, import_: _Import, protect: bool) -> None:  # noqa: FBT001 (a field, not a switch)
+    def _stand(self, address: str, import_: HeldImport, protect: bool) -> None:  # noqa: FBT001 (a field, not a switch)
         """Put an import behind an address; the one that stood there becomes a former one."""
         self._creating.pop(address, None)
         slot = self._slots.get(address)
         if slot is None:
-            self._slots[address] = _Slot(import_, protect, [])
+            self._slots[address] = Slot(import_, protect, [])
             return
         stood = slot.all()
         # One that comes back brings along what was loaded through it.
@@ -402,7 +352,7 @@ class Ledger:
         if known is not None:
             known.settings, known.gone = import_.settings, False
         current = known or import_
-        self._slots[address] = _Slot(current, protect, [i for i in reversed(stood) if i is not current])
+        self._slots[address] = Slot(current, protect, [i for i in reversed(stood) if i is not current])
 
     def _move(self, source: str, target: str) -> None:
         slot = self._slots.pop(source, None)
@@ -411,7 +361,7 @@ class Ledger:
         there = self._slots.get(target)
         if there is not None:
             # Whatever stood there keeps its ledger: what was loaded through it stays loaded.
-            slot = _Slot(slot.current, slot.protect or there.protect, [*reversed(there.all()), *slot.former])
+            slot = Slot(slot.current, slot.protect or there.protect, [*reversed(there.all()), *slot.former])
         self._slots[target] = slot
         for import_ in reversed(slot.all()):
             for execution in import_.executions.values():
@@ -419,7 +369,7 @@ class Ledger:
         if (creating := self._creating.pop(source, None)) is not None:
             self._creating[target] = creating
 
-    def _index(self, address: str, import_: _Import, execution: Execution) -> None:
+    def _index(self, address: str, import_: HeldImport, execution: Execution) -> None:
         self._contents.setdefault(execution.sha256, {})[address, import_.id, execution.id] = None
         self._newest[base_of(address), execution.source] = execution
 
@@ -430,7 +380,7 @@ class Ledger:
                 return import_.executions[execution_id]
         return None
 
-    def _find(self, address: str, import_id: str) -> _Import:
+    def _find(self, address: str, import_id: str) -> HeldImport:
         return next(i for i in self._slots[address].all() if i.id == import_id)
 
     def unsettled(self) -> Iterator[Loaded]:

@@ -85,8 +85,15 @@ class Observed:
     imports: Mapping[str, Mapping[str, RemoteImport]] = field(default_factory=dict)
     executions: Mapping[str, tuple[RemoteExecution, ...]] = field(default_factory=dict)
     at: float = 0.0
+    _by_title: dict[tuple[str, str, str], list[RemoteImport]] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        index: dict[tuple[str, str, str], list[RemoteImport]] = {}
+        for imports in self.imports.values():
+            for found in imports.values():
+                index.setdefault(found.settings.title, []).append(found)
+        object.__setattr__(self, "_by_title", index)
 
     def titled(self, title: tuple[str, str, str]) -> list[RemoteImport]:
         """The imports of exactly this (datamart id, name, document type), by id."""
-        found = [i for i in self.imports.get(title[0], {}).values() if i.settings.title == title]
-        return sorted(found, key=lambda i: (len(i.id), i.id))
+        return sorted(self._by_title.get(title, ()), key=lambda i: (len(i.id), i.id))

@@ -6,17 +6,16 @@ apply does with each part it sends is `core/strangers`, what becomes of each par
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from fnmatch import fnmatchcase
 
 import msgspec
 
 from mics_iac import __version__
-from mics_iac.core.address import base_of, matches
+from mics_iac.core.address import base_of
 from mics_iac.core.desired import Desired, DesiredImport
-from mics_iac.core.diff import field_changes
+from mics_iac.core.diff import changes_in_place, field_changes
+from mics_iac.core.inquiry import pins_of
 from mics_iac.core.ledger import Ledger
 from mics_iac.core.loading import Loading
 from mics_iac.core.observed import Observed, RemoteImport
@@ -26,7 +25,6 @@ from mics_iac.core.plan import (
     Base,
     Change,
     Create,
-    Effect,
     Guard,
     Keep,
     Leftover,
@@ -36,12 +34,10 @@ from mics_iac.core.plan import (
     Plan,
     Policy,
     Refused,
-    Upload,
     digest_of,
-    fingerprint,
 )
+from mics_iac.core.selection import moves_of, selected
 from mics_iac.core.settings import CHANGEABLE, Settings
-from mics_iac.errors import UsageError
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +57,7 @@ def make_plan(
     desired: Desired, observed: Observed, ledger: Ledger, *, origin: Origin, options: Options, refreshed: bool = True
 ) -> Plan:
     """Decide what is to be done; UsageError when an option names nothing that is declared."""
-    chosen = _selected(desired, options)
+    chosen = selected(desired, options)
     planner = _Planner(desired, observed, ledger, options)
     planner.plan_batches(chosen)
     for wanted in chosen:
@@ -94,142 +90,6 @@ _UNREFRESHED = (
 )
 
 
-def to_ask(desired: Desired, ledger: Ledger, options: Options, *, refresh: bool) -> dict[str, set[str]]:
-    """The datamarts whose imports must be listed for a plan, and the ids that the state expects there.
-
-    Those of the declared imports, and those whose executions will be listed, since an import that is gone has none.
-    Without `refresh` only those where an import must be found or created.
-    """
-    asked = _unsettled_in(ledger) if refresh else set()
-    moves = _moves(desired, ledger)
-    for wanted in _selected(desired, options):
-        held = moves.get(wanted.address, wanted.address)
-        import_id, known = ledger.import_id(held), ledger.settings(held)
-        datamart_id, adopt = wanted.settings.datamart_id, wanted.declared.adopt
-        here = known is not None and known.datamart_id == datamart_id
-        settled = import_id is not None and here and adopt in {None, import_id}
-        changed = settled and known is not None and not _changes_in_place(known, wanted.settings)
-        if refresh or not settled or changed:
-            asked.add(datamart_id)
-    return {datamart_id: ledger.living(datamart_id) for datamart_id in sorted(asked)}
-
-
-def _unsettled_in(ledger: Ledger) -> set[str]:
-    """The datamarts with executions that had not settled or with open doubts when last seen."""
-    found = {ledger.datamart_of(loaded) for loaded in ledger.unsettled()}
-    for address in ledger.addresses():
-        settings = ledger.settings(address)
-        if settings is not None and ledger.doubts(address) and not ledger.gone(address):
-            found.add(settings.datamart_id)
-    return found
-
-
-def _changes_in_place(found: Settings, wanted: Settings) -> bool:
-    return all(change.field in CHANGEABLE for change in field_changes(found, wanted))
-
-
-def to_check(plan: Plan, ledger: Ledger) -> dict[str, set[str]]:
-    """The datamarts whose imports must be listed again before a saved plan is applied, and the ids expected there."""
-    asked = {datamart_id: ledger.living(datamart_id) for datamart_id in _unsettled_in(ledger)}
-    held = _held_under(plan.effects)
-
-    def ask(datamart_id: str) -> set[str]:
-        return asked.setdefault(datamart_id, ledger.living(datamart_id))
-
-    for action in plan.effects:
-        match action:
-            case Create():
-                ask(action.after.datamart_id)
-            case Adopt() | Change():
-                ask(action.before.datamart_id).add(action.id)
-            case Upload() | Guard() | Move():
-                settings = ledger.settings(held.get(action.address, action.address))
-                if settings is not None:
-                    ask(settings.datamart_id)
-    return asked
-
-
-def _held_under(effects: Iterable[Effect]) -> dict[str, str]:
-    """The address under which the state holds what the plan moves, by its new address."""
-    return {action.address: action.source for action in effects if isinstance(action, Move)}
-
-
-def to_list(plan: Plan, ledger: Ledger) -> dict[str, tuple[str, str]]:
-    """The imports whose executions bear on the plan, by import id: (datamart id, address).
-
-    Those that something is to be loaded through and that are there already, and those with unsettled executions or
-    open doubts.
-    """
-    there = {a.address: (a.id, a.settings.datamart_id) for a in plan.actions if isinstance(a, Keep)}
-    there |= {a.address: (a.id, a.before.datamart_id) for a in plan.actions if isinstance(a, Adopt | Change)}
-    wanted = {a.address for a in plan.uploads} & there.keys()
-    found = {there[a][0]: (there[a][1], a) for a in sorted(wanted)}
-    for loaded in ledger.unsettled():
-        found.setdefault(loaded.import_id, (ledger.datamart_of(loaded), loaded.address))
-    for address in ledger.addresses():
-        import_id, settings = ledger.import_id(address), ledger.settings(address)
-        if import_id is not None and settings is not None and ledger.doubts(address):
-            found.setdefault(import_id, (settings.datamart_id, address))
-    return found
-
-
-def pins_of(effects: Iterable[Effect], observed: Observed, ledger: Ledger) -> dict[str, str]:
-    """Fingerprints of what must not move between plan and apply.
-
-    The settings of each import that the actions name, and for each creation the ids that hold its title already.
-    """
-    pins: dict[str, str] = {}
-    effects = tuple(effects)
-    held = _held_under(effects)
-    for action in effects:
-        match action:
-            case Create():
-                datamart_id, name, document_type = action.after.title
-                ids = [i.id for i in observed.titled(action.after.title)]
-                pins[f"imports named {name!r} ({document_type}) in datamart {datamart_id}"] = fingerprint(ids)
-            case Adopt():
-                pins |= _pin(action.before.datamart_id, action.id, observed)
-            case Change():
-                pins |= _pin(action.before.datamart_id, action.id, observed)
-            case Upload() | Guard() | Move():
-                address = held.get(action.address, action.address)
-                import_id, settings = ledger.import_id(address), ledger.settings(address)
-                if import_id is not None and settings is not None:
-                    pins |= _pin(settings.datamart_id, import_id, observed)
-    return dict(sorted(pins.items()))
-
-
-def _pin(datamart_id: str, import_id: str, observed: Observed) -> dict[str, str]:
-    if datamart_id not in observed.imports:
-        return {}
-    remote = observed.imports[datamart_id].get(import_id)
-    return {f"import {import_id} in datamart {datamart_id}": fingerprint(remote.settings if remote else None)}
-
-
-def _selected(desired: Desired, options: Options) -> list[DesiredImport]:
-    addresses = [w.address for w in desired.imports]
-    for pattern in (*options.target, *options.exclude, *options.ignore_history):
-        _must_match(pattern, addresses)
-    for wish in options.reload:
-        pattern, _, path = wish.partition(":")
-        _must_match(pattern, addresses)
-        files = [p.source for w in desired.imports if matches(w.address, (pattern,)) for p in w.parts]
-        if path and not any(fnmatchcase(file, path) for file in files):
-            raise UsageError(f"no file of {pattern} has the path {path}, which --reload names")
-    return [
-        w
-        for w in desired.imports
-        if (not options.target or matches(w.address, options.target)) and not matches(w.address, options.exclude)
-    ]
-
-
-def _must_match(pattern: str, addresses: list[str]) -> None:
-    if not any(matches(address, (pattern,)) for address in addresses):
-        close = difflib.get_close_matches(pattern, addresses, n=1)
-        hint = f"; did you mean {close[0]}?" if close else ""
-        raise UsageError(f"no declared import has the address {pattern}{hint}")
-
-
 @dataclass(slots=True)
 class _Planner:
     desired: Desired
@@ -246,7 +106,7 @@ class _Planner:
 
     def __post_init__(self) -> None:
         self._declared = frozenset(w.address for w in self.desired.imports)
-        self._moves = _moves(self.desired, self.ledger)
+        self._moves = moves_of(self.desired, self.ledger)
         self._loading = Loading(self.ledger, self.observed, self.options)
         for address in self.ledger.addresses():
             settings = self.ledger.settings(address)
@@ -308,7 +168,7 @@ class _Planner:
         changes = field_changes(found, wanted.settings)
         if not changes:
             return [Keep(wanted.address, import_id, found)]
-        if _changes_in_place(found, wanted.settings):
+        if changes_in_place(found, wanted.settings):
             return [Change(wanted.address, import_id, found, wanted.settings)]
         if wanted.declared.adopt is not None:
             return self._adopt_named(wanted, wanted.declared.adopt)
@@ -389,29 +249,6 @@ class _Planner:
 
     def _refuse(self, wanted: DesiredImport, message: str) -> None:
         self.refusals.append(Refused(wanted.address, message))
-
-
-def _moves(desired: Desired, ledger: Ledger) -> dict[str, str]:
-    """Which held address each declared one takes over, by the `moved` blocks that still have something to move."""
-    held = set(ledger.addresses())
-    moves: dict[str, str] = {}
-    for wanted in desired.imports:
-        if wanted.address in held:
-            continue
-        for moved in desired.moved:
-            source = moved.source
-            if moved.target == base_of(wanted.address) and "@" not in source:
-                source += wanted.address[len(base_of(wanted.address)) :]
-            elif moved.target != wanted.address:
-                continue
-            if source in held:
-                moves[wanted.address] = source
-    for moved in desired.moved:
-        if "@" not in moved.source and "@" not in moved.target:
-            batches = [address for address in held if address.startswith(f"{moved.source}@")]
-            renamed = {moved.target + address[len(moved.source) :]: address for address in batches}
-            moves |= {target: address for target, address in renamed.items() if target not in held}
-    return moves
 
 
 def _why_replaced(found: Settings, wanted: Settings) -> str:

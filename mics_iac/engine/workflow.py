@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from mics_iac.core.desired import Desired, settings_of
+from mics_iac.core.inquiry import pins_of, to_ask, to_check, to_list
 from mics_iac.core.journal import Entry
 from mics_iac.core.learn import learn_executions, learn_imports
 from mics_iac.core.ledger import Ledger
@@ -18,7 +19,7 @@ from mics_iac.core.manifest import Manifest
 from mics_iac.core.observed import Observed
 from mics_iac.core.outcome import Outcome
 from mics_iac.core.plan import Base, Options, Plan, Skip, fingerprint
-from mics_iac.core.planner import Origin, make_plan, pins_of, to_ask, to_check, to_list
+from mics_iac.core.planner import Origin, make_plan
 from mics_iac.core.status import ImportStatus, Status
 from mics_iac.core.tally import Tally
 from mics_iac.engine import gather

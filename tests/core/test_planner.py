@@ -8,12 +8,13 @@ import pytest
 
 from mics_iac.core import journal
 from mics_iac.core.desired import Desired, DesiredImport, Part
+from mics_iac.core.inquiry import to_ask, to_check, to_list
 from mics_iac.core.journal import Entry
 from mics_iac.core.ledger import Ledger
 from mics_iac.core.manifest import Budget, Import, Moved, Place
 from mics_iac.core.observed import Observed, RemoteImport
 from mics_iac.core.plan import Base, Create, Keep, Move, Options, Plan, Skip
-from mics_iac.core.planner import Origin, make_plan, to_ask, to_check, to_list
+from mics_iac.core.planner import Origin, make_plan
 from mics_iac.core.state import State
 from tests.core.plans import profiles
 
