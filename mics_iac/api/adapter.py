@@ -21,11 +21,11 @@ from functools import partial
 from http.client import HTTPException, HTTPResponse
 from typing import Any
 
-import requests  # noqa: TID251 - the half of the transport that is the library's
-from requests.adapters import HTTPAdapter  # noqa: TID251
-from urllib3 import HTTPConnectionPool, HTTPSConnectionPool  # noqa: TID251
-from urllib3.connection import HTTPConnection, HTTPSConnection  # noqa: TID251
-from urllib3.exceptions import HTTPError, NewConnectionError  # noqa: TID251
+import requests
+from requests.adapters import HTTPAdapter
+from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.exceptions import HTTPError, NewConnectionError
 
 # Half the CPU of the library's 16 KiB; 64 to 256 KiB are alike, more is slower (measured on plain and TLS uploads).
 BLOCK = 256 * 1024

@@ -15,10 +15,10 @@ from http.client import HTTPException
 from socket import gaierror
 from urllib.parse import quote, urlencode
 
-import requests  # noqa: TID251 - with `adapter`, the room of requests
-from requests.adapters import BaseAdapter  # noqa: TID251
-from requests.exceptions import ConnectTimeout, RequestException, SSLError  # noqa: TID251
-from urllib3.exceptions import ConnectTimeoutError, HTTPError, MaxRetryError  # noqa: TID251
+import requests
+from requests.adapters import BaseAdapter
+from requests.exceptions import ConnectTimeout, RequestException, SSLError
+from urllib3.exceptions import ConnectTimeoutError, HTTPError, MaxRetryError
 
 from mics_iac import __version__
 from mics_iac.api.adapter import BLOCK, NeverLeft, Watch, WatchedAdapter

@@ -46,6 +46,17 @@ class Loaded:
         return self.execution.status in FAILED
 
 
+@dataclass(frozen=True, slots=True)
+class OpenDoubt:
+    """An upload of this content into an import, whose answer was lost; `askable` while that import is there to ask."""
+
+    address: str
+    import_id: str
+    kind: tuple[str, str]
+    sha256: str
+    askable: bool
+
+
 class Ledger:
     """A State that entries can be added to, with what was loaded indexed by content."""
 
@@ -155,30 +166,15 @@ class Ledger:
         slot = self._slots.get(address)
         return {r.sha256: r.status for r in slot.current.refusals.values()} if slot is not None else {}
 
-    def lost_doubts(self, bases: frozenset[str], kind: tuple[str, str]) -> dict[str, str]:
-        """Uploads in doubt that no import of today can be asked about: the former import's id by sha256.
-
-        Over all batches of these base addresses, as far as datamart and document type are those of `kind`.
-        """
-        return {
-            doubt.sha256: import_.id
-            for other, slot in self._slots.items()
-            if base_of(other) in bases
-            for import_ in slot.all()
-            if import_.settings.kind == kind and (import_ is not slot.current or import_.gone)
-            for doubt in import_.doubts.values()
-        }
-
-    def doubted(self, kind: tuple[str, str]) -> list[tuple[str, str, str]]:
-        """Uploads whose answer was lost and can still be asked for, in that datamart and document type.
-
-        Each as (sha256, import id, address), by address.
-        """
+    def open_doubts(self) -> list[OpenDoubt]:
+        """Every upload whose answer was lost and was not settled yet, by address."""
         return [
-            (doubt.sha256, slot.current.id, address)
+            OpenDoubt(
+                address, import_.id, import_.settings.kind, doubt.sha256, import_ is slot.current and not import_.gone
+            )
             for address, slot in sorted(self._slots.items())
-            if slot.current.doubts and slot.current.settings.kind == kind and not slot.current.gone
-            for doubt in slot.current.doubts.values()
+            for import_ in slot.all()
+            for doubt in import_.doubts.values()
         ]
 
     def known_executions(self, address: str) -> frozenset[str]:

@@ -14,7 +14,7 @@ import msgspec
 
 from mics_iac.core.address import base_of, matches
 from mics_iac.core.desired import DesiredImport, Part
-from mics_iac.core.ledger import Ledger, Loaded
+from mics_iac.core.ledger import Ledger, Loaded, OpenDoubt
 from mics_iac.core.observed import Observed
 from mics_iac.core.plan import Options, Refused, Skip, Stuck, Upload
 from mics_iac.core.strangers import counts_like
@@ -28,6 +28,9 @@ class Loading:
         self._observed = observed
         self._options = options
         self._planned: dict[tuple[str, str, str], tuple[str, str]] = {}
+        self._doubts: dict[tuple[str, str], list[OpenDoubt]] = {}
+        for doubt in ledger.open_doubts():
+            self._doubts.setdefault(doubt.kind, []).append(doubt)
 
     def plan_parts(
         self, wanted: DesiredImport, held: str, import_id: str | None, *, bases: frozenset[str]
@@ -64,6 +67,7 @@ class Loading:
             for execution in self._observed.executions.get(import_id, ()):
                 if execution.id not in known:
                     possible.setdefault(execution.number_of_lines, execution.id)
+        doubts = [] if ignored else self._doubts.get(wanted.settings.kind, [])
         return _Target(
             wanted,
             held,
@@ -72,14 +76,14 @@ class Loading:
             possible=possible,
             refused=self._ledger.refusals(held) if import_id is not None else {},
             doubted=frozenset(d.sha256 for d in self._ledger.doubts(held)),
-            elsewhere={}
-            if ignored
-            else {
-                sha256: address
-                for sha256, other, address in self._ledger.doubted(wanted.settings.kind)
-                if other != import_id and (base_of(address) in bases or not wanted.declared.allow_shared_content)
+            elsewhere={
+                d.sha256: d.address
+                for d in doubts
+                if d.askable
+                and d.import_id != import_id
+                and (base_of(d.address) in bases or not wanted.declared.allow_shared_content)
             },
-            lost={} if ignored else self._ledger.lost_doubts(bases, wanted.settings.kind),
+            lost={d.sha256: d.import_id for d in doubts if not d.askable and base_of(d.address) in bases},
         )
 
     def _decide(self, target: _Target, part: Part) -> Upload | Skip | Stuck | Refused:

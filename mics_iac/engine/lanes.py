@@ -205,8 +205,8 @@ def elsewhere(lane: Lane, task: Task, ledger: Ledger) -> Loaded | str | None:
     for loaded in ledger.loaded(settings.kind, part.sha256):
         if loaded.import_id != lane.import_id and not loaded.failed:
             return loaded
-    doubted = ((a, i) for sha256, i, a in ledger.doubted(settings.kind) if sha256 == part.sha256)
-    return next((address for address, import_id in doubted if import_id != lane.import_id), None)
+    doubts = (d for d in ledger.open_doubts() if d.askable and d.kind == settings.kind and d.sha256 == part.sha256)
+    return next((d.address for d in doubts if d.import_id != lane.import_id), None)
 
 
 def _verdicts(lane: Lane, task: Task) -> dict[Verdict, list[RemoteExecution]]:

@@ -1,8 +1,9 @@
 """How fast an upload is, against curl: `python -m tests.bench.upload [--size-mb 100] [--rounds 5] [--tls]`.
 
-A whole `mics-iac apply` and `curl -T` send the same file to the same sink (`sink.py`), one after the other, several rounds. The
-rate is that of the request alone, timed by the sink from its first byte to its last; processor time and peak memory are
-those of the whole process (hashing, journal and state included). Ends with 1 when the target is missed: 0.8 of curl's median rate, 100 MB.
+A whole `mics-iac apply` and `curl -T` send the same file to the same sink (`sink.py`), one after the other, several
+rounds. The rate is that of the request alone, timed by the sink from its first byte to its last; processor time and
+peak memory are those of the whole process (hashing, journal and state included). Ends with 1 when the target is
+missed: 0.8 of curl's median rate, 100 MB.
 """
 
 from __future__ import annotations
