@@ -6,6 +6,11 @@ from pathlib import Path
 from typing import Protocol
 
 import pytest
+from hypothesis import settings
+
+# No test may depend on how fast the machine is.
+settings.register_profile("here", deadline=None)
+settings.load_profile("here")
 
 from mics_iac import __version__
 
