@@ -8,11 +8,11 @@ from typing import Protocol
 import pytest
 from hypothesis import settings
 
+from mics_iac import __version__
+
 # No test may depend on how fast the machine is.
 settings.register_profile("here", deadline=None)
 settings.load_profile("here")
-
-from mics_iac import __version__
 
 GOLDEN = Path(__file__).parent / "golden"
 

@@ -178,10 +178,17 @@ def _connect(
 
 def folder_of(manifest_path: Path) -> Path:
     """The folder that sources and state are relative to: the manifest's, or the manifest itself if it is one."""
-    return manifest_path if manifest_path.is_dir() else manifest_path.parent
+    return manifest_path if _is_folder(manifest_path) else manifest_path.parent
 
 
 def state_name(manifest_path: Path, environment: str | None) -> str:
     """`imports.yaml` -> `imports.state.json`, or `imports.production.state.json`; a folder gives its own name."""
-    stem = manifest_path.resolve().name if manifest_path.is_dir() else manifest_path.stem
+    stem = manifest_path.resolve().name if _is_folder(manifest_path) else manifest_path.stem
     return f"{stem}.{environment}.state.json" if environment is not None else f"{stem}.state.json"
+
+
+def _is_folder(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except (OSError, ValueError):  # a name that no file can have: whoever opens it says so
+        return False
