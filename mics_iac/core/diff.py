@@ -19,6 +19,7 @@ class FieldChange(NamedTuple):
 
 def field_changes(before: Settings, after: Settings) -> tuple[FieldChange, ...]:
     """Every field that differs, by name; empty for equal settings, which cost a comparison and no import."""
+    before, after = _normal(before), _normal(after)
     if before == after:
         return ()
     from deepdiff import DeepDiff  # noqa: PLC0415 (137 ms of start-up that an unchanged plan need not pay)
@@ -28,6 +29,11 @@ def field_changes(before: Settings, after: Settings) -> tuple[FieldChange, ...]:
         FieldChange(str(level.path(output_format="list")[0]), level.t1, level.t2) for level in tree["values_changed"]
     ]
     return tuple(sorted(rows))
+
+
+def _normal(settings: Settings) -> Settings:
+    """The one form of what may be written in several ways: an encoding's name has no case."""
+    return msgspec.structs.replace(settings, encoding=settings.encoding.lower())
 
 
 def changes_in_place(found: Settings, wanted: Settings) -> bool:

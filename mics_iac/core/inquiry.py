@@ -8,7 +8,20 @@ from mics_iac.core.desired import Desired
 from mics_iac.core.diff import changes_in_place
 from mics_iac.core.ledger import Ledger
 from mics_iac.core.observed import Observed
-from mics_iac.core.plan import Adopt, Change, Create, Effect, Guard, Keep, Move, Options, Plan, Upload, fingerprint
+from mics_iac.core.plan import (
+    Adopt,
+    Change,
+    Create,
+    Effect,
+    Guard,
+    Keep,
+    Move,
+    Options,
+    Plan,
+    Stuck,
+    Upload,
+    fingerprint,
+)
 from mics_iac.core.selection import moves_of, selected
 
 
@@ -48,7 +61,9 @@ def to_check(plan: Plan, ledger: Ledger) -> dict[str, set[str]]:
     held = _held_under(plan.effects)
 
     def ask(datamart_id: str) -> set[str]:
-        return asked.setdefault(datamart_id, ledger.living(datamart_id))
+        if datamart_id not in asked:
+            asked[datamart_id] = ledger.living(datamart_id)
+        return asked[datamart_id]
 
     for action in plan.effects:
         match action:
@@ -71,12 +86,12 @@ def _held_under(effects: Iterable[Effect]) -> dict[str, str]:
 def to_list(plan: Plan, ledger: Ledger) -> dict[str, tuple[str, str]]:
     """The imports whose executions bear on the plan, by import id: (datamart id, address).
 
-    Those that something is to be loaded through and that are there already, and those with unsettled executions or
-    open doubts.
+    Those that are there already and that something is to be loaded through or has failed to, and those with unsettled
+    executions or open doubts.
     """
     there = {a.address: (a.id, a.settings.datamart_id) for a in plan.actions if isinstance(a, Keep)}
     there |= {a.address: (a.id, a.before.datamart_id) for a in plan.actions if isinstance(a, Adopt | Change)}
-    wanted = {a.address for a in plan.uploads} & there.keys()
+    wanted = {a.address for a in plan.actions if isinstance(a, Upload | Stuck)} & there.keys()
     found = {there[a][0]: (there[a][1], a) for a in sorted(wanted)}
     for loaded in ledger.unsettled():
         found.setdefault(loaded.import_id, (ledger.datamart_of(loaded), loaded.address))

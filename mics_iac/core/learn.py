@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 from mics_iac.core.journal import ExecutionSettled, ImportChanged, ImportGone
 from mics_iac.core.ledger import Ledger, Loaded
-from mics_iac.core.observed import Observed, RemoteExecution
+from mics_iac.core.observed import ENDED, Observed, RemoteExecution
+from mics_iac.core.state import Execution
 
 
 def learn_imports(ledger: Ledger, observed: Observed) -> Iterator[ImportGone | ImportChanged]:
@@ -26,13 +27,23 @@ def learn_imports(ledger: Ledger, observed: Observed) -> Iterator[ImportGone | I
 
 
 def learn_executions(ledger: Ledger, observed: Observed) -> Iterator[tuple[Loaded, ExecutionSettled]]:
-    """Executions of ours that ended since the state last saw them."""
-    for loaded in ledger.unsettled():
-        for remote in observed.executions.get(loaded.import_id, ()):
-            if remote.id == loaded.execution.id and remote.ended:
+    """Executions of ours that are not what the state last saw: most have ended, one that had may run again."""
+    ours = ledger.executions_of(observed.executions.keys())
+    for import_id, remotes in observed.executions.items():
+        for remote in remotes:
+            loaded = ours.get((import_id, remote.id))
+            if loaded is not None and _moved(loaded.execution, remote):
                 yield loaded, settled(loaded.address, remote)
 
 
+def _moved(known: Execution, remote: RemoteExecution) -> bool:
+    # Counts may come a little later than the status that they belong to.
+    whole = remote.ended and not (remote.succeeded and remote.loaded is None)
+    if remote.status != known.status:
+        return whole or (known.status in ENDED and not remote.ended)
+    return whole and known.total_success is None and remote.loaded is not None
+
+
 def settled(address: str, remote: RemoteExecution) -> ExecutionSettled:
-    """The entry for an execution that ended."""
+    """The entry for what an execution has come to."""
     return ExecutionSettled(address, remote.id, remote.status, remote.loaded, remote.rejected, remote.message)

@@ -9,7 +9,7 @@ its state (a restored backup), and whatever it did is found again on the platfor
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from typing import assert_never
 
@@ -96,6 +96,16 @@ class Ledger:
     def serial(self) -> int:
         """How often the state was saved."""
         return self._state.serial
+
+    def executions_of(self, import_ids: Collection[str]) -> dict[tuple[str, str], Loaded]:
+        """Every accepted part of these imports of the platform, by import id and execution id."""
+        return {
+            (import_.id, execution.id): Loaded(address, import_.id, execution)
+            for address, slot in self._slots.items()
+            for import_ in slot.all()
+            if import_.id in import_ids
+            for execution in import_.executions.values()
+        }
 
     def datamart_of(self, loaded: Loaded) -> str:
         """The id of the datamart that this content was loaded into."""

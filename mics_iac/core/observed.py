@@ -79,12 +79,13 @@ class Observed:
     """What the platform was asked for, and no more.
 
     `imports`: by datamart id, then by import id; a datamart that was not asked is absent. `executions`: by import id,
-    asked for at the moment `at` (monotonic seconds).
+    a whole and steady list each. All was asked for between the moments `at` and `until` (monotonic seconds).
     """
 
     imports: Mapping[str, Mapping[str, RemoteImport]] = field(default_factory=dict)
     executions: Mapping[str, tuple[RemoteExecution, ...]] = field(default_factory=dict)
     at: float = 0.0
+    until: float = 0.0
     _by_title: dict[tuple[str, str, str], list[RemoteImport]] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:

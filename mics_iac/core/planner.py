@@ -101,6 +101,8 @@ class _Planner:
     _moves: dict[str, str] = field(default_factory=dict)
     _declared: frozenset[str] = frozenset()
     _owned: dict[str, dict[str, str]] = field(default_factory=dict)
+    # Imports that this plan adopts, by id: what one address takes is no candidate for another.
+    _taken: dict[str, str] = field(default_factory=dict)
     _titles: dict[tuple[str, str, str], str] = field(default_factory=dict)
     _loading: Loading = field(init=False)
 
@@ -108,6 +110,7 @@ class _Planner:
         self._declared = frozenset(w.address for w in self.desired.imports)
         self._moves = moves_of(self.desired, self.ledger)
         self._loading = Loading(self.ledger, self.observed, self.options)
+        self._taken = {w.declared.adopt: w.address for w in self.desired.imports if w.declared.adopt is not None}
         for address in self.ledger.addresses():
             settings = self.ledger.settings(address)
             if settings is not None and not self.ledger.gone(address):
@@ -181,7 +184,11 @@ class _Planner:
             self._refuse(wanted, _moved_block(holder, wanted.address))
             return []
         owned = self._owned_in(settings.datamart_id)
-        candidates = [i for i in self.observed.titled(settings.title) if i.id not in owned]
+        candidates = [
+            i
+            for i in self.observed.titled(settings.title)
+            if i.id not in owned and self._taken.get(i.id, wanted.address) == wanted.address
+        ]
         creating = self.ledger.creating(wanted.address)
         if creating is not None and creating.settings.title == settings.title:
             ours = [i for i in candidates if i.id not in creating.known]
@@ -217,6 +224,7 @@ class _Planner:
         if fixed:
             self._refuse(wanted, _misfit(remote, fixed))
             return []
+        self._taken[remote.id] = wanted.address
         adopted = Adopt(wanted.address, remote.id, remote.settings, wanted.declared.protect, why, ours)
         if not changes:
             return [adopted]

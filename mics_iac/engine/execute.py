@@ -80,13 +80,16 @@ class _Execution:
     def _settle_what_ended(self) -> None:
         """Take in executions of earlier runs: those that ended meanwhile, and those that are still to be waited for."""
         job, rounds = self._job, self._parts.rounds
-        remotes = {e.id: e for some in job.observed.executions.values() for e in some}
+        remotes = {(i, e.id): e for i, some in job.observed.executions.items() for e in some}
         with job.held.reading() as ledger:
-            ended = [(loaded, remotes[loaded.execution.id]) for loaded, _ in learn_executions(ledger, job.observed)]
+            learned = [loaded for loaded, _ in learn_executions(ledger, job.observed)]
+        ended = [(loaded, remotes[loaded.import_id, loaded.execution.id]) for loaded in learned]
         rounds.settle(ended)
         with job.held.reading() as ledger:
             unsettled = [(loaded, ledger.datamart_of(loaded)) for loaded in ledger.unsettled()]
         for loaded, datamart_id in unsettled:
+            if job.plan.refreshed and datamart_id not in job.observed.imports:
+                continue  # it could not be asked, and nothing that is declared needs it
             policy = job.plan.policies.get(loaded.address)
             if job.world.limits.wait or (policy is not None and policy.ordered):
                 rounds.expect(loaded, datamart_id)

@@ -4,24 +4,27 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TypeVar
 
 from mics_iac.core.desired import Desired, DesiredImport, Part
 from mics_iac.core.manifest import Import, Manifest
 from mics_iac.core.observed import Listing, Observed, RemoteExecution, RemoteImport
 from mics_iac.core.progress import Listing as ListingProgress
-from mics_iac.core.progress import Reading
+from mics_iac.core.progress import Notice, Reading
 from mics_iac.engine.world import World
-from mics_iac.errors import ManifestInvalid, Problem
+from mics_iac.errors import ApiRefused, ManifestInvalid, NotAllowed, Problem
 from mics_iac.sources.source import Fingerprint, Found
 
 T = TypeVar("T")
 R = TypeVar("R")
 Item = TypeVar("Item", RemoteImport, RemoteExecution)
 
+# Up to how many missing imports are asked for one by one.
+_MANY = 20
 # How often a list is read again whose pages shifted under the reader, before what was seen in all must do.
 _READINGS = 3
 
@@ -80,26 +83,42 @@ class _Watch:
             self.world.tell(Reading(self._done, self.total))
 
 
-def list_datamarts(datamart_ids: Iterable[str], world: World) -> dict[str, dict[str, RemoteImport]]:
-    """All imports of these datamarts, by datamart id and import id: one paged list each, side by side."""
+def list_datamarts(
+    datamart_ids: Iterable[str], world: World, *, needed: Collection[str] | None = None
+) -> dict[str, dict[str, RemoteImport]]:
+    """All imports of these datamarts, by datamart id and import id: one paged list each, side by side.
+
+    One that is not among the `needed` (None: all are) may refuse to be listed: it is left out then, with a notice.
+    """
     wanted = sorted(set(datamart_ids))
     count = _Count(world, len(wanted))
 
-    def read(datamart_id: str) -> dict[str, RemoteImport]:
-        found = count.one(lambda: _steady(lambda: world.api.list_imports(datamart_id)))
+    def read(datamart_id: str) -> dict[str, RemoteImport] | None:
+        try:
+            found, _ = count.one(lambda: steady(lambda: world.api.list_imports(datamart_id)))
+        except (ApiRefused, NotAllowed) as error:
+            if needed is None or datamart_id in needed or (isinstance(error, NotAllowed) and error.status == 401):
+                raise
+            world.tell(Notice(f"datamart {datamart_id}, which the state knows, was left out: {error.message}"))
+            return None
         return {i.id: i for i in found}
 
-    return dict(zip(wanted, _side_by_side(read, wanted, workers=world.limits.parallelism), strict=True))
+    listed = zip(wanted, _side_by_side(read, wanted, workers=world.limits.parallelism), strict=True)
+    return {datamart_id: found for datamart_id, found in listed if found is not None}
 
 
 def list_executions(wanted: Mapping[str, str], world: World) -> dict[str, tuple[RemoteExecution, ...]]:
-    """The executions of these imports, given as import id to datamart id; by import id, one paged list each."""
+    """The executions of these imports, given as import id to datamart id; by import id, one paged list each.
+
+    An import whose list does not hold still is left out: nothing may be concluded from what it does not show.
+    """
     count = _Count(world, len(wanted))
 
-    def read(import_id: str) -> tuple[RemoteExecution, ...]:
-        return count.one(lambda: _steady(lambda: world.api.list_executions(wanted[import_id], import_id)))
+    def read(import_id: str) -> tuple[tuple[RemoteExecution, ...], bool]:
+        return count.one(lambda: steady(lambda: world.api.list_executions(wanted[import_id], import_id)))
 
-    return dict(zip(wanted, _side_by_side(read, wanted, workers=world.limits.parallelism), strict=True))
+    listed = zip(wanted, _side_by_side(read, wanted, workers=world.limits.parallelism), strict=True)
+    return {import_id: found for import_id, (found, whole) in listed if whole}
 
 
 @dataclass(slots=True)
@@ -118,35 +137,41 @@ class _Count:
         return result
 
 
-def _steady(read: Callable[[], Listing[Item]]) -> tuple[Item, ...]:
-    """Read a list until its pages hold still; at last, everything that any reading saw."""
+def steady(read: Callable[[], Listing[Item]]) -> tuple[tuple[Item, ...], bool]:
+    """Read a list until its pages hold still: its items, and True; or all that several readings saw, and False."""
     seen: dict[str, Item] = {}
     for _ in range(_READINGS):
         listing = read()
         if listing.steady:
-            return listing.items
+            return listing.items, True
         seen = {item.id: item for item in listing.items} | seen
-    return tuple(seen.values())
+    return tuple(seen.values()), False
 
 
-def observe(wanted: Mapping[str, set[str]], world: World) -> Observed:
+def observe(wanted: Mapping[str, set[str]], world: World, *, needed: Collection[str] | None = None) -> Observed:
     """The imports of these datamarts; executions are added by `with_executions` once it is known whose matter.
 
-    An import that is expected and not in the list is asked for by its id before it counts as gone: pages may shift.
+    `needed` as for `list_datamarts`. An import that is expected and not in the list is looked for once more before it
+    counts as gone, since pages may shift without a sign of it: by its id, or by another list where many are missing.
     """
-    imports = list_datamarts(wanted, world)
-    for datamart_id, expected in wanted.items():
-        for import_id in sorted(expected - imports[datamart_id].keys()):
-            found = world.api.read_import(datamart_id, import_id)
-            if found is not None:
-                imports[datamart_id][import_id] = found
-    return Observed(imports)
+    at = world.clock.monotonic()
+    imports = list_datamarts(wanted, world, needed=needed)
+    for datamart_id, found in imports.items():
+        missing = sorted(wanted[datamart_id] - found.keys())
+        if len(missing) > _MANY:
+            again = list_datamarts([datamart_id], world)
+            imports[datamart_id] = again[datamart_id] | found
+        else:
+            ask = partial(world.api.read_import, datamart_id)
+            answers = _side_by_side(ask, missing, workers=world.limits.parallelism)
+            found.update({remote.id: remote for remote in answers if remote is not None})
+    return Observed(imports, at=at, until=world.clock.monotonic())
 
 
 def with_executions(observed: Observed, wanted: Mapping[str, str], world: World) -> Observed:
     """The same, with the executions of these imports (import id to datamart id)."""
-    at = world.clock.monotonic()
-    return Observed(observed.imports, list_executions(wanted, world), at)
+    executions = list_executions(wanted, world)
+    return Observed(observed.imports, executions, at=observed.at, until=world.clock.monotonic())
 
 
 def _side_by_side(work: Callable[[T], R], jobs: Iterable[T], *, workers: int) -> list[R]:

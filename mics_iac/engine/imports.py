@@ -10,10 +10,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from mics_iac.core import journal
+from mics_iac.core.diff import changes_in_place
 from mics_iac.core.observed import Observed, RemoteImport
 from mics_iac.core.plan import Adopt, Change, Create, Guard, Move, Upload
 from mics_iac.core.settings import Settings
-from mics_iac.engine.world import World
+from mics_iac.engine.gather import steady
+from mics_iac.engine.world import FRESH, World
 from mics_iac.errors import (
     ApiError,
     ApiRefused,
@@ -23,6 +25,7 @@ from mics_iac.errors import (
     Locked,
     MicsError,
     NotAllowed,
+    PlanStale,
     StateConflict,
 )
 from mics_iac.store.held import Held
@@ -102,6 +105,12 @@ class _Creation:
             known = open_.known
             if self._settle(known, body_left=True):
                 return False
+        elif self.world.clock.monotonic() - self.observed.at > FRESH and self._new_ones(known):
+            raise PlanStale(
+                f"{address}: an import of that name and type has come to be since the plan was made",
+                moved=(f"imports named {settings.name!r} in datamart {settings.datamart_id}",),
+                remedy="plan again: it will be adopted",
+            )
         for attempt in range(1, _TRIES + 1):
             self.held.record(journal.CreateBegun(address, settings, known))
             try:
@@ -117,8 +126,17 @@ class _Creation:
             else:
                 created = journal.ImportCreated(address, remote.id, remote.settings, self.action.protect)
                 self.held.record(created)
+                self._compare(remote)
                 return True
         raise AssertionError  # the last attempt returns or raises
+
+    def _compare(self, remote: RemoteImport) -> None:
+        """Load nothing into an import that is not what was asked for."""
+        if not changes_in_place(remote.settings, self.action.after):
+            raise ApiError(
+                f"the platform created import {remote.id} with other settings than were asked for",
+                remedy="look at the import in Navigator, and write in the manifest what it can have",
+            )
 
     def _settle(self, known: tuple[str, ...], *, body_left: bool) -> bool:
         """Look for a creation of ours whose answer was lost: at once, and again after a delay."""
@@ -145,7 +163,12 @@ class _Creation:
 
     def _new_ones(self, known: tuple[str, ...]) -> list[RemoteImport]:
         settings = self.action.after
-        listed = self.world.api.list_imports(settings.datamart_id).items
+        listed, whole = steady(lambda: self.world.api.list_imports(settings.datamart_id))
+        if not whole:
+            raise ApiError(
+                f"the imports of datamart {settings.datamart_id} do not hold still while they are listed",
+                remedy="run again when nobody else creates or deletes imports there",
+            )
         with self.held.reading() as ledger:
             owned = ledger.owned_ids(settings.datamart_id)
         return [i for i in listed if i.settings.title == settings.title and i.id not in {*known, *owned}]

@@ -6,13 +6,14 @@ needs a lock; workers get frozen values out of them.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import math
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import Enum, auto
 
 from mics_iac.core.ledger import Ledger, Loaded
 from mics_iac.core.manifest import NO_FAILURES, Budget
-from mics_iac.core.observed import RemoteExecution
+from mics_iac.core.observed import FAILED, RemoteExecution
 from mics_iac.core.plan import Effect, Upload
 from mics_iac.core.settings import Settings
 from mics_iac.core.state import Doubt
@@ -37,7 +38,8 @@ class Task:
     """One part to load, or (`send` False) a doubt to settle and no more.
 
     `doubts` are the names of the open doubts about it, `before` the executions that were there before them and so are
-    not their outcome; `clean_since` is the moment (monotonic seconds) of the first listing without a trace of them.
+    not their outcome. `doubted_at` is the moment (monotonic seconds) at which the last answer was lost: a listing that
+    began before says nothing. `clean_since` is the end of the first listing after it without a trace of the part.
     `tries` counts how often it was sent in this run.
     """
 
@@ -48,17 +50,28 @@ class Task:
     before: frozenset[str] = frozenset()
     body_left: bool = True
     tries: int = 0
+    doubted_at: float = -math.inf
     clean_since: float | None = None
     stage: Stage = Stage.QUEUED
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """One whole listing of an import's executions, and the moments (monotonic seconds) between which it was made."""
+
+    executions: Sequence[RemoteExecution]
+    began: float
+    ended: float
 
 
 @dataclass(slots=True, eq=False)
 class Lane:
     """One address, its effects, its tasks, and the executions of its import as last listed.
 
-    `import_id` and `settings` are None until the import is there. `listed_at` is the moment (monotonic seconds) at
-    which the last listing began, None where none is good enough. `read` has the digests of strangers' input files,
-    `gone` those whose input file the platform has no more.
+    `import_id` and `settings` are None until the import is there. `listed_at` and `listed_until` are the moments
+    (monotonic seconds) at which the last listing began and ended, None before the first. `read` has the digests of
+    strangers' input files, `gone` those whose input file the platform has no more, `unreadable` those that could not be
+    read in this run.
     """
 
     address: str
@@ -70,17 +83,19 @@ class Lane:
     import_id: str | None = None
     settings: Settings | None = None
     listed_at: float | None = None
+    listed_until: float = -math.inf
     reading: int = 0
     read: dict[str, str] = field(default_factory=dict)
     gone: set[str] = field(default_factory=set)
+    unreadable: set[str] = field(default_factory=set)
     _executions: dict[str, RemoteExecution] = field(default_factory=dict)
     _by_digest: dict[str, list[RemoteExecution]] = field(default_factory=dict)
     _by_lines: dict[int | None, list[RemoteExecution]] = field(default_factory=dict)
 
-    def listed(self, executions: Iterable[RemoteExecution], *, at: float, known: frozenset[str]) -> None:
+    def listed(self, seen: Seen, *, known: frozenset[str]) -> None:
         """Take in a listing of the import; `known` are the executions of the ledger, which are no strangers."""
-        self._executions = {e.id: e for e in executions if e.id not in known}
-        self.listed_at = at
+        self._executions = {e.id: e for e in seen.executions if e.id not in known}
+        self.listed_at, self.listed_until = seen.began, seen.ended
         self.index()
 
     def index(self) -> None:
@@ -95,7 +110,8 @@ class Lane:
 
     def strangers_like(self, part: Upload | Doubt) -> Iterable[RemoteExecution]:
         """The executions outside the ledger that may be this part, by bytes or by what is known of their lines."""
-        yield from self._by_digest.get(part.sha256, ())
+        # One that succeeded first: equal bytes may have failed before.
+        yield from sorted(self._by_digest.get(part.sha256, ()), key=lambda e: e.status in FAILED)
         for count in counts_like(lines=part.lines, records=part.records):
             yield from self._by_lines.get(count, ())
 
@@ -171,18 +187,27 @@ class Doubtful:
     execution: RemoteExecution
 
 
-Step = Send | Take | Read | Look | Close | Doubtful
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """This execution may be the part, and its input file could not be read in this run."""
+
+    execution: RemoteExecution
+
+
+Step = Send | Take | Read | Look | Close | Doubtful | Unreadable
 
 
 def next_step(lane: Lane, task: Task, *, settle_delay: float) -> Step:
     """Apply the rule of strangers to one part: what must happen before, or instead of, sending it."""
-    if lane.listed_at is None:
+    if lane.listed_at is None or lane.listed_at < task.doubted_at:
         return Look(None)
     verdicts = _verdicts(lane, task)
+    # Bytes that were read tell more than anything else.
     if ours := verdicts.get(Verdict.OURS):
         return Take(ours[0])
     if unread := verdicts.get(Verdict.READ):
-        return Read(tuple(unread))
+        readable = tuple(e for e in unread if e.id not in lane.unreadable)
+        return Read(readable) if readable else Unreadable(unread[0])
     if verdicts.get(Verdict.WAIT):
         return Look(None)
     # With --ignore-history a person has decided about all that began before this run.
@@ -190,7 +215,7 @@ def next_step(lane: Lane, task: Task, *, settle_delay: float) -> Step:
         return Doubtful(gone[0])
     if task.doubts:
         if task.clean_since is None:
-            task.clean_since = lane.listed_at
+            task.clean_since = lane.listed_until
         due = task.clean_since + (settle_delay if task.body_left else min(SHORT_DELAY, settle_delay))
         if lane.listed_at < due:
             return Look(due)
@@ -225,5 +250,7 @@ def _verdicts(lane: Lane, task: Task) -> dict[Verdict, list[RemoteExecution]]:
             read=lane.read.get(execution.id),
             gone=execution.id in lane.gone,
         )
+        if verdict is Verdict.OURS:
+            return {verdict: [execution]}
         found.setdefault(verdict, []).append(execution)
     return found

@@ -14,14 +14,15 @@ from functools import partial
 from mics_iac.core import journal
 from mics_iac.core.address import base_of
 from mics_iac.core.ledger import Loaded
-from mics_iac.core.observed import Listing, RemoteExecution
+from mics_iac.core.observed import RemoteExecution
 from mics_iac.core.progress import Notice
 from mics_iac.engine import lanes as steps
 from mics_iac.engine.imports import Ready
 from mics_iac.engine.job import Job, attempt
-from mics_iac.engine.lanes import Lane, Stage, Task, next_step
+from mics_iac.engine.lanes import Lane, Seen, Stage, Task, next_step
 from mics_iac.engine.rounds import Rounds, Watched
 from mics_iac.engine.upload import Accepted, Doubted, NotLoaded, read_digest, send
+from mics_iac.engine.world import FRESH
 from mics_iac.errors import Interrupted, MicsError
 
 # How often one part is sent in a run whose answer gets lost every time; then it is left to the next run.
@@ -56,15 +57,24 @@ class Parts:
         with job.held.reading() as ledger:
             known, read = ledger.known_executions(lane.address), ledger.stranger_digests(lane.address)
         lane.read.update(read)
-        seen = () if ready.fresh else job.observed.executions.get(ready.import_id)
-        if seen is not None:
-            lane.listed(seen, at=job.observed.at, known=known)
+        # What was just created is empty; what the plan saw counts while it is fresh.
+        now = job.now
+        seen = None if ready.fresh else job.observed.executions.get(ready.import_id)
+        if ready.fresh:
+            lane.listed(Seen((), now, now), known=known)
+        elif seen is not None and now - job.observed.at <= FRESH:
+            lane.listed(Seen(seen, job.observed.at, job.observed.until), known=known)
         self._advance(lane)
 
     def begin_fit(self) -> None:
         """Send as many parts as may be on their way at once."""
         while self._fit and self.job.crew.free:
-            self._send(*self._fit.popleft())
+            lane, task = self._fit.popleft()
+            if self.job.now - (lane.listed_at or 0.0) <= FRESH:
+                self._send(lane, task)
+            else:
+                task.stage = Stage.QUEUED
+                self.rounds.look_at(self._watched(lane), self.job.now)
 
     @property
     def waiting(self) -> bool:
@@ -105,11 +115,13 @@ class Parts:
                         self.rounds.look_at(watched, at)
                 case steps.Doubtful(execution):
                     self._give_up(lane, task, _doubtful(lane, task, execution))
+                case steps.Unreadable(execution):
+                    self._give_up(lane, task, _unreadable(lane, task, execution))
         if again:
             self.rounds.next_round(watched)
         lane.reading = len(unread)
         for execution in unread.values():
-            reading = partial(read_digest, execution.input_uri or "", self.job.world)
+            reading = partial(self._read, lane.address, execution)
             self.job.crew.call(partial(attempt, reading), partial(self._compared, lane, execution))
 
     def _line_up(self, lane: Lane, task: Task) -> bool:
@@ -131,18 +143,24 @@ class Parts:
                 self.job.account.unfinished.append(_taken(lane, task, found))
         return True
 
+    def _read(self, address: str, execution: RemoteExecution) -> str | None:
+        """Read a stranger's input file and record its digest; runs in a worker."""
+        digest = read_digest(execution.input_uri or "", self.job.world)
+        if digest is not None:
+            self.job.held.record(journal.StrangerRead(address, execution.id, digest))
+        return digest
+
     def _compared(self, lane: Lane, execution: RemoteExecution, digest: str | MicsError | None) -> None:
         """Take in the digest of a stranger's input file; without one it cannot be told what the stranger is."""
         lane.reading -= 1
         match digest:
             case str():
                 lane.read[execution.id] = digest
-                self.job.held.record(journal.StrangerRead(lane.address, execution.id, digest))
             case Interrupted():
                 return
             case MicsError() as error:
                 self.job.fail(lane.address, f"execution {execution.id}", error)
-                lane.gone.add(execution.id)
+                lane.unreadable.add(execution.id)
             case None:
                 lane.gone.add(execution.id)
         if not lane.reading:
@@ -174,8 +192,7 @@ class Parts:
             case Doubted(error, body_left) if task.tries < _TRIES:
                 self.job.world.tell(Notice(f"{lane.address}: {source}: {error.message}; looking for its execution"))
                 task.doubts, task.body_left, task.clean_since = (name,), body_left, None
-                task.stage = Stage.QUEUED
-                lane.listed_at = None
+                task.stage, task.doubted_at = Stage.QUEUED, self.job.now
                 self.rounds.hurry(self._watched(lane))
             case NotLoaded(Interrupted()) | Interrupted():
                 task.stage = Stage.QUEUED
@@ -193,7 +210,8 @@ class Parts:
             self.rounds.settle([(self._loaded(lane, execution.id), execution)])
         else:
             self._await(lane, execution.id)
-        self._advance(lane)
+        if lane.ordered:
+            self._advance(lane)
 
     def _await(self, lane: Lane, execution_id: str) -> None:
         if self.job.world.limits.wait or lane.ordered:
@@ -244,11 +262,11 @@ class Parts:
         lane = self._by_import.get(import_id)
         return lane is not None and any(t.stage is Stage.QUEUED for t in lane.tasks)
 
-    def _listed(self, watched: Watched, listing: Listing[RemoteExecution], began: float) -> None:
+    def _listed(self, watched: Watched, seen: Seen) -> None:
         lane = self._by_import[watched.import_id]
         with self.job.held.reading() as ledger:
             known = ledger.known_executions(lane.address)
-        lane.listed(listing.items, at=began, known=known)
+        lane.listed(seen, known=known)
         self._advance(lane)
 
     def _short(self, loaded: Loaded) -> None:
@@ -294,6 +312,13 @@ def _doubtful(lane: Lane, task: Task, execution: RemoteExecution) -> str:
     return (
         f"{lane.address}: {task.part.source}: execution {execution.id} may have loaded it already, and its input file "
         f"is not there any more to tell. If it did not, run with --ignore-history {lane.address}"
+    )
+
+
+def _unreadable(lane: Lane, task: Task, execution: RemoteExecution) -> str:
+    return (
+        f"{lane.address}: {task.part.source}: execution {execution.id} may have loaded it already, and its input file "
+        "could not be read to tell: it was not sent; run again"
     )
 
 

@@ -5,10 +5,10 @@ The only place that knows which file holds which state.
 
 from __future__ import annotations
 
+import threading
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -147,7 +147,7 @@ def _connect(
     clock = inputs.clock or SystemClock(inputs.stop)
     transport = Transport(
         api_url,
-        token=cache(inputs.token) if inputs.sandbox is None else "sandbox",
+        token=_once(inputs.token) if inputs.sandbox is None else "sandbox",
         clock=clock,
         network=network_settings(inputs.environ, api_url) if inputs.sandbox is None else None,
         adapter=inputs.sandbox,
@@ -192,3 +192,17 @@ def _is_folder(path: Path) -> bool:
         return path.is_dir()
     except (OSError, ValueError):  # a name that no file can have: whoever opens it says so
         return False
+
+
+def _once(ask: Callable[[], str]) -> Callable[[], str]:
+    """The same, asked a single time whatever number of threads needs the answer at once."""
+    lock = threading.Lock()
+    answers: list[str] = []
+
+    def answer() -> str:
+        with lock:
+            if not answers:
+                answers.append(ask())
+            return answers[0]
+
+    return answer

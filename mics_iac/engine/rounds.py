@@ -14,9 +14,10 @@ from functools import partial
 
 from mics_iac.core.learn import settled
 from mics_iac.core.ledger import Loaded
-from mics_iac.core.observed import Listing, RemoteExecution
+from mics_iac.core.observed import RemoteExecution
 from mics_iac.core.progress import Notice
 from mics_iac.engine.job import Job, attempt
+from mics_iac.engine.lanes import Seen
 from mics_iac.engine.layout import budget_of
 from mics_iac.engine.settle import fetch_errors, shortfall
 from mics_iac.errors import MicsError, NotAllowed
@@ -28,6 +29,10 @@ _LONGEST_PAUSE = 10.0
 _GROWTH = 1.5
 # How many looks at an import may fail in a row, each after all its repeats, before it is left to the next run.
 _FAILED_LOOKS = 3
+# How many looks an execution may be missing, or lack its counts, before that is believed.
+_ODD_LOOKS = 4
+
+Enough = Callable[[Sequence[RemoteExecution]], bool]
 
 
 @dataclass(slots=True, eq=False)
@@ -35,7 +40,8 @@ class Watched:
     """One import of the platform that is looked at in rounds.
 
     `unsettled` are executions of ours by id. `due` is the moment of the next look, None while there is nothing to look
-    for or a look is under way. `failed` counts the looks in a row that brought nothing.
+    for or a look is under way. `failed` counts the looks in a row that brought nothing, `odd` the looks that did not
+    show an execution, or showed it as succeeded without its counts.
     """
 
     address: str
@@ -46,6 +52,16 @@ class Watched:
     pause: float = _FIRST_PAUSE
     failed: int = 0
     busy: bool = False
+    odd: dict[str, int] = field(default_factory=dict)
+
+    def settles(self, remote: RemoteExecution) -> bool:
+        """Whether this is one that is waited for, at its end. Its counts may come a little later than its status."""
+        if remote.id not in self.unsettled or not remote.ended:
+            return False
+        if remote.succeeded and remote.loaded is None:
+            self.odd[remote.id] = self.odd.get(remote.id, 0) + 1
+            return self.odd[remote.id] >= _ODD_LOOKS
+        return True
 
     def enough(self, read: Sequence[RemoteExecution]) -> bool:
         """Whether these executions of a listing, newest first, include all that are waited for."""
@@ -56,13 +72,13 @@ class Watched:
 class Rounds:
     """The imports that are looked at, and when.
 
-    `needed` says whether parts wait for what the next listing of an import (by id) shows; `listed` is told of a listing
-    and of the moment at which it began; `short` of an execution that came short of its budget.
+    `needed` says whether parts wait for what the next listing of an import (by id) shows; `listed` is told of a whole
+    and steady listing; `short` of an execution that came short of its budget.
     """
 
     job: Job
     needed: Callable[[str], bool]
-    listed: Callable[[Watched, Listing[RemoteExecution], float], None]
+    listed: Callable[[Watched, Seen], None]
     short: Callable[[Loaded], None]
     _watched: dict[str, Watched] = field(default_factory=dict)
     _queue: list[tuple[float, int, Watched]] = field(default_factory=list)
@@ -106,10 +122,16 @@ class Rounds:
             _, _, watched = heapq.heappop(self._queue)
             watched.busy, watched.due = True, None
             enough = None if self.needed(watched.import_id) else watched.enough
-            work = partial(self.job.world.api.list_executions, watched.datamart_id, watched.import_id, enough=enough)
-            self.job.crew.call(partial(attempt, work), partial(self._looked, watched, now))
+            work = partial(self._list, watched, enough)
+            self.job.crew.call(partial(attempt, work), partial(self._looked, watched))
 
-    def _looked(self, watched: Watched, began: float, result: Listing[RemoteExecution] | MicsError) -> None:
+    def _list(self, watched: Watched, enough: Enough | None) -> tuple[Seen, bool]:
+        """List an import, in a worker; whether the listing was steady."""
+        began = self.job.now
+        found = self.job.world.api.list_executions(watched.datamart_id, watched.import_id, enough=enough)
+        return Seen(found.items, began, self.job.now), found.steady
+
+    def _looked(self, watched: Watched, result: tuple[Seen, bool] | MicsError) -> None:
         """Take in one listing of an import: what settled, then what it tells of the parts that wait."""
         watched.busy = False
         if watched.due is not None:
@@ -124,21 +146,39 @@ class Rounds:
                 self.job.fail(watched.address, None, result)
             return
         watched.failed = 0
-        self.settle([(watched.unsettled.pop(e.id), e) for e in result.items if e.ended and e.id in watched.unsettled])
+        seen, steady = result
+        self.settle([(watched.unsettled.pop(e.id), e) for e in seen.executions if watched.settles(e)])
+        if steady:
+            self._miss(watched, {e.id for e in seen.executions})
         if watched.unsettled:
             self.next_round(watched)
         if not self.needed(watched.import_id):
             return
-        if result.steady:
-            self.listed(watched, result, began)
+        if steady:
+            self.listed(watched, seen)
         else:
             self.next_round(watched)
+
+    def _miss(self, watched: Watched, shown: set[str]) -> None:
+        """Ask by its id for an execution that several listings did not show, and settle one that is not there."""
+        for execution_id in watched.unsettled.keys() - shown:
+            watched.odd[execution_id] = watched.odd.get(execution_id, 0) + 1
+            if watched.odd[execution_id] == _ODD_LOOKS:
+                work = partial(self.job.world.api.read_execution, watched.datamart_id, watched.import_id, execution_id)
+                self.job.crew.call(partial(attempt, work), partial(self._asked, watched, execution_id))
+
+    def _asked(self, watched: Watched, execution_id: str, result: RemoteExecution | MicsError | None) -> None:
+        if result is None and (loaded := watched.unsettled.pop(execution_id, None)) is not None:
+            message = "the platform does not have this execution any more"
+            self.settle([(loaded, RemoteExecution(execution_id, "LOST", message=message))])
 
     def settle(self, ended: Sequence[tuple[Loaded, RemoteExecution]]) -> None:
         """Record executions that ended, and judge each against its import's budget."""
         job = self.job
         job.held.record(*(settled(loaded.address, remote) for loaded, remote in ended))
         for loaded, remote in ended:
+            if not remote.ended:
+                continue
             if remote.identifiers_suspect:
                 what = f"{loaded.address}: {loaded.execution.source}"
                 job.world.tell(Notice(f"{what}: the platform suspects an issue with its identifiers"))

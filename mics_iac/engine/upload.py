@@ -97,6 +97,13 @@ def send(
         body_left = error.body_left if isinstance(error, ApiLost) else True
         held.record(journal.UploadDoubted(load.address, attempt, body_left, error.message))
         return Doubted(error, body_left)
+    with held.reading() as ledger:
+        known = execution.id in ledger.known_executions(load.address)
+    if known:
+        # An answer that names an execution of other content tells nothing of this part.
+        lost = ApiLost(f"the platform answered with execution {execution.id}, which holds another part", body_left=True)
+        held.record(journal.UploadDoubted(load.address, attempt, lost.body_left, lost.message))
+        return Doubted(lost, lost.body_left)
     held.record(journal.UploadAccepted(load.address, attempt, execution.id, execution.status, execution.creation_date))
     return Accepted(execution)
 

@@ -198,11 +198,12 @@ def _plan(
         state_path=project.state_path,
         base=_base(ledger),
     )
-    observed = gather.observe(to_ask(desired, ledger, options, refresh=refresh), world)
+    needed = {w.settings.datamart_id for w in desired.imports}
+    observed = gather.observe(to_ask(desired, ledger, options, refresh=refresh), world, needed=needed)
     ledger.extend(learn_imports(ledger, observed))
     if refresh:
         draft = make_plan(desired, observed, ledger, origin=origin, options=options)
-        lists = {i: datamart_id for i, (datamart_id, _) in to_list(draft, ledger).items()}
+        lists = {i: dm for i, (dm, _) in to_list(draft, ledger).items() if dm in observed.imports}
         observed = gather.with_executions(observed, lists, world)
         ledger.extend([entry for _, entry in learn_executions(ledger, observed)])
     return make_plan(desired, observed, ledger, origin=origin, options=options, refreshed=refresh), observed

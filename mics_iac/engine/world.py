@@ -18,6 +18,9 @@ from mics_iac.errors import Interrupted
 from mics_iac.sources.source import Source
 from mics_iac.store.backend import Backend
 
+# Seconds for which a look at the platform is believed before something is sent or created on its strength.
+FRESH = 60.0
+
 
 class Stop:
     """The wish to end: nothing new is begun from then on, what runs comes to its end, and the state is saved."""

@@ -39,7 +39,7 @@ def _serve(sock: socket.socket) -> None:
         length = int(fields.get(b"content-length", 0))
         if b"100-continue" in fields.get(b"expect", b""):
             sock.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
-        small = rest if b"json" in fields.get(b"content-type", b"") else None
+        small = rest if fields.get(b"content-type", b"").strip() == b"application/json" else None
         left = length - len(rest)
         while left > 0:
             got = sock.recv_into(block)

@@ -1,0 +1,37 @@
+"""The benches run: a figure that nobody can take any more is no figure. What they find is not judged here."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.mark.parametrize(
+    ("bench", "options", "shown"),
+    [
+        ("many", ["--count", "5"], "second plan"),
+        pytest.param(
+            "upload",
+            ["--size-mb", "2", "--rounds", "1"],
+            "of curl's rate",
+            marks=pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed"),
+        ),
+    ],
+)
+def test_a_bench_runs(bench: str, options: list[str], shown: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", f"tests.bench.{bench}", *options],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert shown in done.stdout, done.stderr
+    assert "Traceback" not in done.stderr
