@@ -7,7 +7,7 @@ needs a lock; workers get frozen values out of them.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import Enum, auto
 
@@ -90,7 +90,7 @@ class Lane:
     unreadable: set[str] = field(default_factory=set)
     _executions: dict[str, RemoteExecution] = field(default_factory=dict)
     _by_digest: dict[str, list[RemoteExecution]] = field(default_factory=dict)
-    _by_lines: dict[int | None, list[RemoteExecution]] = field(default_factory=dict)
+    _by_lines: dict[int | None, dict[Verdict, list[RemoteExecution]]] = field(default_factory=dict)
 
     def listed(self, seen: Seen, *, known: frozenset[str]) -> None:
         """Take in a listing of the import; `known` are the executions of the ledger, which are no strangers."""
@@ -106,14 +106,27 @@ class Lane:
             if digest is not None:
                 self._by_digest.setdefault(digest, []).append(execution)
             else:
-                self._by_lines.setdefault(execution.number_of_lines, []).append(execution)
+                alike = self._by_lines.setdefault(execution.number_of_lines, {})
+                alike.setdefault(self._unread(execution), []).append(execution)
 
-    def strangers_like(self, part: Upload | Doubt) -> Iterable[RemoteExecution]:
-        """The executions outside the ledger that may be this part, by bytes or by what is known of their lines."""
-        # One that succeeded first: equal bytes may have failed before.
+    def _unread(self, execution: RemoteExecution) -> Verdict:
+        """What must be done to tell what a stranger is whose bytes are not known."""
+        count = execution.number_of_lines or 0
+        return judge(execution, sha256="", lines=count, records=count, read=None, gone=execution.id in self.gone)
+
+    def equal(self, part: Upload | Doubt) -> Iterator[RemoteExecution]:
+        """The strangers whose bytes are this part's; one that succeeded first: equal bytes may have failed before."""
         yield from sorted(self._by_digest.get(part.sha256, ()), key=lambda e: e.status in FAILED)
+
+    def alike(self, part: Upload | Doubt, verdict: Verdict) -> Iterator[RemoteExecution]:
+        """The strangers that may be this part by their line count, and of which this is to be said."""
         for count in counts_like(lines=part.lines, records=part.records):
-            yield from self._by_lines.get(count, ())
+            yield from self._by_lines.get(count, {}).get(verdict, ())
+
+    def to_read(self, counts: Collection[int | None]) -> list[RemoteExecution]:
+        """The strangers of these line counts whose input files can be read and were not."""
+        found = (e for count in counts for e in self._by_lines.get(count, {}).get(Verdict.READ, ()))
+        return [e for e in found if e.id not in self.unreadable]
 
     @property
     def stranger_ids(self) -> tuple[str, ...]:
@@ -163,9 +176,9 @@ class Take:
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """The input files of these executions must be read first."""
+    """The input files of the strangers with these line counts must be read first."""
 
-    executions: tuple[RemoteExecution, ...]
+    counts: tuple[int | None, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,18 +214,19 @@ def next_step(lane: Lane, task: Task, *, settle_delay: float) -> Step:
     """Apply the rule of strangers to one part: what must happen before, or instead of, sending it."""
     if lane.listed_at is None or lane.listed_at < task.doubted_at:
         return Look(None)
-    verdicts = _verdicts(lane, task)
-    # Bytes that were read tell more than anything else.
-    if ours := verdicts.get(Verdict.OURS):
-        return Take(ours[0])
-    if unread := verdicts.get(Verdict.READ):
-        readable = tuple(e for e in unread if e.id not in lane.unreadable)
-        return Read(readable) if readable else Unreadable(unread[0])
-    if verdicts.get(Verdict.WAIT):
+    part = task.part
+    if ours := next(_concerning(task, lane.equal(part), lane), None):
+        return Take(ours)
+    unread = _concerning(task, lane.alike(part, Verdict.READ), lane)
+    if first := next(unread, None):
+        readable = first.id not in lane.unreadable or any(e.id not in lane.unreadable for e in unread)
+        return Read(counts_like(lines=part.lines, records=part.records)) if readable else Unreadable(first)
+    if next(_concerning(task, lane.alike(part, Verdict.WAIT), lane), None):
         return Look(None)
+    gone = next(_concerning(task, lane.alike(part, Verdict.GONE), lane), None)
     # With --ignore-history a person has decided about all that began before this run.
-    if (gone := verdicts.get(Verdict.GONE)) and not (lane.ignore_history and not task.tries):
-        return Doubtful(gone[0])
+    if gone is not None and not (lane.ignore_history and not task.tries):
+        return Doubtful(gone)
     if task.doubts:
         if task.clean_since is None:
             task.clean_since = lane.listed_until
@@ -234,23 +248,11 @@ def elsewhere(lane: Lane, task: Task, ledger: Ledger) -> Loaded | str | None:
     return next((d.address for d in doubts if d.import_id != lane.import_id), None)
 
 
-def _verdicts(lane: Lane, task: Task) -> dict[Verdict, list[RemoteExecution]]:
-    found: dict[Verdict, list[RemoteExecution]] = {}
-    part = task.part
-    # With --ignore-history, and for what --reload sends again, only what came to be after a lost request matters.
-    narrow = lane.ignore_history or task.again
-    for execution in lane.strangers_like(part):
-        if narrow and (not task.doubts or execution.id in task.before):
-            continue
-        verdict = judge(
-            execution,
-            sha256=part.sha256,
-            lines=part.lines,
-            records=part.records,
-            read=lane.read.get(execution.id),
-            gone=execution.id in lane.gone,
-        )
-        if verdict is Verdict.OURS:
-            return {verdict: [execution]}
-        found.setdefault(verdict, []).append(execution)
-    return found
+def _concerning(task: Task, strangers: Iterator[RemoteExecution], lane: Lane) -> Iterator[RemoteExecution]:
+    """The strangers that matter to a part.
+
+    With --ignore-history, and for what --reload sends again, only those that came to be after a lost request.
+    """
+    if not (lane.ignore_history or task.again):
+        return strangers
+    return (e for e in strangers if task.doubts and e.id not in task.before)

@@ -93,7 +93,7 @@ class Parts:
         watched = self._watched(lane)
         if lane.ordered and watched.unsettled:
             return
-        unread: dict[str, RemoteExecution] = {}
+        counts: set[int | None] = set()
         again = False
         for task in lane.queued():
             match next_step(lane, task, settle_delay=self.job.world.limits.settle_delay):
@@ -106,8 +106,8 @@ class Parts:
                 case steps.Close():
                     task.stage = Stage.DONE
                     self.job.held.record(*_closed(lane.address, task))
-                case steps.Read(executions):
-                    unread |= {e.id: e for e in executions}
+                case steps.Read(some):
+                    counts.update(some)
                 case steps.Look(at):
                     if at is None:
                         again = True
@@ -119,8 +119,9 @@ class Parts:
                     self._give_up(lane, task, _unreadable(lane, task, execution))
         if again:
             self.rounds.next_round(watched)
+        unread = lane.to_read(counts)
         lane.reading = len(unread)
-        for execution in unread.values():
+        for execution in unread:
             reading = partial(self._read, lane.address, execution)
             self.job.crew.call(partial(attempt, reading), partial(self._compared, lane, execution))
 

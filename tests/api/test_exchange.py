@@ -75,7 +75,7 @@ def test_a_file_that_takes_for_ever_to_leave_is_a_doubt_without_its_body(stand: 
 
     class Slow(Pieces):
         def read(self, size: int, /) -> bytes:
-            stand.clock.advance(stand.api.transport.attempt_limit(len(data)) / 2 + 1)
+            stand.clock.advance(Timeouts().whole(len(data)) / 2 + 1)
             return super().read(1)
 
     with pytest.raises(ApiLost, match="too long") as caught:

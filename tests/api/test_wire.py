@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -71,11 +72,115 @@ def test_success_is_kept_as_it_is() -> None:
     assert (execution.status, execution.succeeded) == ("SUCCESS", True)
 
 
-@pytest.mark.parametrize("count", [-1, True, "many", 1.5, [], {}, 2**70, "9" * 40])
-@pytest.mark.parametrize("place", ["total_success", "total_failure"])
-def test_a_count_that_is_none_makes_the_answer_unreadable(place: str, count: object) -> None:
+ODD_COUNTS = [-1, True, "many", 1.5, [], {}, 2**70, "9" * 40]
+
+
+@pytest.mark.parametrize("count", ODD_COUNTS)
+def test_a_count_that_is_none_is_not_known(count: object) -> None:
+    result = {"total_success": count, "total_failure": count}
+    execution = {"id": "7", "status": "SUCCEEDED", "parameters": {"number_of_lines": count}, "result": result}
+    assert read_execution(envelope(execution)) == RemoteExecution(id="7", status="SUCCEEDED")
+    assert read_execution_page(envelope([], total=count)).total is None
+
+
+ODD = [5.5, True, [], ["x"], {}, {"x": 1}, None]
+WHOLE = read_execution(envelope(ENDED))
+
+
+@pytest.mark.parametrize("odd", ODD)
+@pytest.mark.parametrize(
+    ("place", "left"),
+    [
+        ("parameters", replace(WHOLE, number_of_lines=None, input_uri="mics://in2")),
+        ("result", replace(WHOLE, loaded=None, rejected=None, error_uri=None, identifiers_suspect=False)),
+        ("error", replace(WHOLE, message=None)),
+        ("creation_date", replace(WHOLE, creation_date=None)),
+        ("status", replace(WHOLE, status="UNKNOWN")),
+    ],
+)
+def test_an_execution_with_an_odd_field_is_read_without_it(place: str, left: RemoteExecution, odd: object) -> None:
+    assert read_execution(envelope({**ENDED, place: odd})) == left
+
+
+@pytest.mark.parametrize("odd", [*ODD, 7, ""])
+@pytest.mark.parametrize(
+    ("outer", "place", "left"),
+    [
+        ("parameters", "file_uri", replace(WHOLE, input_uri="mics://in2")),
+        ("result", "error_file_uri", replace(WHOLE, error_uri=None)),
+        ("error", "message", replace(WHOLE, message=None)),
+    ],
+)
+def test_a_text_that_is_none_is_not_known(outer: str, place: str, left: RemoteExecution, odd: object) -> None:
+    fields = ENDED[outer]
+    assert isinstance(fields, dict)
+    assert read_execution(envelope({**ENDED, outer: {**fields, place: odd}})) == left
+
+
+@pytest.mark.parametrize("odd", ["unknown", "true", 1, 5.5, [], {}, None, False])
+def test_only_a_plain_yes_makes_identifiers_suspect(odd: object) -> None:
+    result = {"possible_issue_on_identifiers": odd, "total_success": 3}
+    read = read_execution(envelope({"id": "7", "status": "SUCCEEDED", "result": result}))
+    assert (read.identifiers_suspect, read.loaded) == (False, 3)
+
+
+def test_an_error_that_is_a_mere_text_is_shown() -> None:
+    assert read_execution(envelope({**ENDED, "error": "no quota left"})).message == "no quota left"
+
+
+NO_IDS = [{}, {"id": None}, {"id": ""}, {"id": "../1"}, {"id": True}, {"id": [1]}, {"id": 10**20}, None, "7", [], 7]
+
+
+@pytest.mark.parametrize("broken", NO_IDS)
+def test_a_thing_without_an_id_hides_no_other_in_its_list(broken: object) -> None:
+    data = envelope([{"id": "6"}, broken, {"id": "7"}])
+    executions = read_execution_page(data)
+    assert ([one.id for one in executions.items], executions.left_out) == (["6", "7"], 1)
+    good = [{"id": str(number), "document_type": "X", "mime_type": "Y"} for number in (1, 2)]
+    imports = read_import_page(envelope([*good, broken]), datamart_id="1500")
+    assert ([one.id for one in imports.items], imports.left_out) == (["1", "2"], 1)
+    with pytest.raises(Unreadable):
+        read_execution(envelope(broken))
+
+
+IMPORT = {
+    "id": "31001",
+    "name": "CRM",
+    "document_type": "USER_PROFILE",
+    "mime_type": "APPLICATION_X_NDJSON",
+    "encoding": "utf-8",
+    "priority": "HIGH",
+}
+
+
+@pytest.mark.parametrize("odd", [*ODD, "", "missing"])
+@pytest.mark.parametrize("place", ["document_type", "mime_type"])
+def test_an_import_of_which_it_is_not_known_what_it_is_is_left_out_of_the_list(place: str, odd: object) -> None:
+    """Read with an empty text there, one that the state knows would be replaced, and its files loaded again."""
+    broken = {key: value for key, value in {**IMPORT, place: odd}.items() if value != "missing"}
+    page = read_import_page(envelope([broken, {**IMPORT, "id": "31002"}], total=2), datamart_id="1500")
+    assert ([one.id for one in page.items], page.left_out) == (["31002"], 1)
     with pytest.raises(Unreadable, match=place):
-        read_execution(envelope({"id": "7", "status": "SUCCEEDED", "result": {place: count}}))
+        read_import(envelope(broken), datamart_id="1500")
+
+
+@pytest.mark.parametrize("odd", [5.5, True, [], {}, {"x": 1}])
+def test_an_import_whose_encoding_is_not_a_text_is_left_out_of_the_list(odd: object) -> None:
+    page = read_import_page(envelope([{**IMPORT, "encoding": odd}]), datamart_id="1500")
+    assert (page.items, page.left_out) == ((), 1)
+
+
+@pytest.mark.parametrize("odd", [5.5, True, [], {}])
+def test_an_import_whose_name_or_priority_is_odd_is_listed_without_it(odd: object) -> None:
+    page = read_import_page(envelope([{**IMPORT, "name": odd, "priority": odd}]), datamart_id="1500")
+    assert page.items[0].settings == Settings("1500", "", "USER_PROFILE", "APPLICATION_X_NDJSON", "utf-8", "")
+    assert page.left_out == 0
+
+
+@pytest.mark.parametrize("absent", [None, ""])
+def test_an_import_without_encoding_and_priority_has_the_usual_ones(absent: object) -> None:
+    read = read_import(envelope({**IMPORT, "name": absent, "encoding": absent, "priority": absent}), datamart_id="15")
+    assert read.settings == Settings("15", "", "USER_PROFILE", "APPLICATION_X_NDJSON", "utf-8", "MEDIUM")
 
 
 @pytest.mark.parametrize(("count", "number"), [(12, 12), ("12", 12), (12.0, 12), (None, None)])

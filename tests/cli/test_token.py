@@ -73,10 +73,19 @@ def test_files_that_hold_no_token(tmp_path: Path) -> None:
     assert "more than one line" in refused(tmp_path, file=tmp_path / "huge")
 
 
-def test_commands_that_fail_show_their_errors_and_never_their_output(tmp_path: Path) -> None:
-    failing = f"import sys; print('{SECRET}'); print('locked\\x1b[31m', file=sys.stderr); sys.exit(3)"
-    said = refused(tmp_path, command=python(tmp_path, failing))
-    assert "ended with exit code 3: locked\\x1b[31m" in said
+@pytest.mark.parametrize("stream", ["stdout", "stderr"])
+def test_a_command_that_fails_is_named_with_its_exit_code_and_nothing_it_said(tmp_path: Path, stream: str) -> None:
+    """What a shell with `-x` says on stderr is the very command, token and all."""
+    said = refused(tmp_path, command=python(tmp_path, f"import sys; print('{SECRET}', file=sys.{stream}); sys.exit(3)"))
+    assert "ended with exit code 3\n" in said
+    assert "run it in a terminal" in said
+
+
+def test_a_traced_shell_shows_no_token(tmp_path: Path) -> None:
+    assert "exit code 4" in refused(tmp_path, command=f"sh -xc 'TOKEN={SECRET}; echo $TOKEN; exit 4'")
+
+
+def test_commands_that_give_no_token(tmp_path: Path) -> None:
     assert "cannot be read" in refused(tmp_path, command="echo 'open")
     assert "is empty" in refused(tmp_path, command="   ")
     assert "No such file" in refused(tmp_path, command="no-such-program-at-all")
