@@ -26,6 +26,7 @@ error is shown or where it was caught; an edge that catches a third party's erro
 from __future__ import annotations
 
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import ClassVar
 
 # When several hold, the first of these is the exit code of the run (design: 130/143, 10, 9, 6, 5, 4, 8, 3, 7, 1).
@@ -48,6 +49,10 @@ class Problem:
 
     def __str__(self) -> str:
         return f"{self.file}:{self.line}:{self.column}: {self.code}: {self.message}"
+
+
+# Comparing five fields at once costs a small part of comparing two dataclasses, and a manifest may have many problems.
+_IN_ORDER = attrgetter("file", "line", "column", "code", "message")
 
 
 class MicsError(Exception):
@@ -73,7 +78,7 @@ class ManifestInvalid(MicsError):
     exit_code = 4
 
     def __init__(self, problems: list[Problem]) -> None:
-        self.problems = tuple(sorted(set(problems)))
+        self.problems = tuple(sorted(set(problems), key=_IN_ORDER))
         count = len(self.problems)
         super().__init__(f"the manifest is not valid: {count} problem{'s' if count != 1 else ''}")
 

@@ -39,7 +39,10 @@ class MicsApi:
     page_size: int = 500
 
     def list_imports(self, datamart_id: str) -> Listing[RemoteImport]:
-        """All document imports of a datamart, in the platform's order."""
+        """All document imports of a datamart, in the platform's order.
+
+        One that cannot be read is left out, and the listing is not steady then; `read_import` tells what is wrong.
+        """
         path = _imports(datamart_id)
         return read_pages(
             lambda first: self.transport.call(
@@ -47,6 +50,7 @@ class MicsApi:
                 lambda answer: wire.read_import_page(answer.body, datamart_id=datamart_id),
             ),
             what=f"document imports of datamart {datamart_id}",
+            asked=self.page_size,
         )
 
     def read_import(self, datamart_id: str, import_id: str) -> RemoteImport | None:
@@ -140,6 +144,7 @@ class MicsApi:
                 lambda answer: wire.read_execution_page(answer.body),
             ),
             what=f"executions of document import {import_id}",
+            asked=self.page_size,
             enough=enough,
         )
 

@@ -8,7 +8,8 @@ Pure but for the budget's lock. Knows no HTTP library: it is given a method, a s
     408, other 1xx and 5xx            again              doubt
     connection lost after the start   again              doubt
     2xx that cannot be read           again              doubt
-    3xx, other 4xx                    refused            refused
+    3xx                               refused            doubt: with a 303 it acted
+    other 4xx                         refused            refused
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ class Verdict(Enum):
     DONE = "done"
     AGAIN = "again"
     UNSURE = "unsure"
+    MOVED = "moved"
     FORBIDDEN = "forbidden"
     REFUSED = "refused"
 
@@ -42,7 +44,9 @@ def verdict(status: int) -> Verdict:
         return Verdict.AGAIN
     if status in {401, 403}:
         return Verdict.FORBIDDEN
-    if 300 <= status < 500 and status != 408:
+    if 300 <= status < 400:
+        return Verdict.MOVED
+    if 400 <= status < 500 and status != 408:
         return Verdict.REFUSED
     return Verdict.UNSURE
 

@@ -93,10 +93,6 @@ class Transport:
         """Drop all idle connections."""
         self._line.close()
 
-    def attempt_limit(self, length: int = 0) -> float:
-        """The most seconds that one attempt of a call may last which sends `length` bytes of a file."""
-        return self._timeouts.whole(length)
-
     def call(self, call: Call, read: Callable[[Answer], T]) -> T:
         """What `read` makes of the answer; repeated where that is safe, `read` included.
 
@@ -156,7 +152,7 @@ class Transport:
     def _refused(self, call: Call, answer: Answer, token: str) -> _Trouble:
         error = refusal(call, answer, address=self._base, clean=lambda text: scrub(text, token))
         kind = verdict(answer.status)
-        if kind is Verdict.UNSURE and call.method not in REPEATABLE:
+        if kind in {Verdict.UNSURE, Verdict.MOVED} and call.method not in REPEATABLE:
             # The body may hold the token's echo: only the cleaned error is kept as the cause.
             lost = ApiLost(error.message, body_left=answer.body_left, remedy=error.remedy)
             return _Trouble(lost, again=False, cause=error)

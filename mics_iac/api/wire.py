@@ -1,13 +1,17 @@
 """The platform's JSON, read into our own values: lax in what it takes, strict in what it hands on.
 
 Knows nothing of HTTP. Whatever cannot be read is `Unreadable`, never a traceback: what comes is hostile until read.
-Texts are kept as they came, control characters and all; whoever shows them makes those visible.
+An answer is unreadable only for what one cannot do without: an id, of an import also what would have it replaced, and
+of a list a total that is a count. Any other field that is not what it should be counts as not said. One thing that
+cannot be read does not hide the others of its list: it is left out, and counted. Texts are kept as they came, control
+characters and all; whoever shows them makes those visible.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Annotated, Generic, TypeVar
 
@@ -27,45 +31,74 @@ class Unreadable(Exception):
     """The answer is not what the platform is known to answer; the text says in what, and may quote it."""
 
 
-def _text(value: object) -> object:
-    # A number where a text is due is seen in this API (ids inside `parameters`); a bool is an int only to Python.
-    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+def _text(value: object) -> str | None:
+    # A number where a text is due is seen in this API (ids inside `parameters`); a bool is an int only to Python, and
+    # one of thousands of digits cannot be written out.
+    if isinstance(value, int) and not isinstance(value, bool) and abs(value) < 10**100:
+        return str(value)
+    return _plain_text(value)
 
 
-def _identifier(value: object) -> object:
+def _plain_text(value: object) -> str | None:
+    return value if isinstance(value, str) and value else None
+
+
+def _needed(value: object) -> str:
     text = _text(value)
-    if not isinstance(text, str) or not _ID.fullmatch(text):
+    if text is None:
+        raise ValueError("is not a text")
+    return text
+
+
+def _encoding(value: object) -> str:
+    # mediarithmics-api.md 2.1: utf-8 in every sample, and the only choice of the vendor's form.
+    return "utf-8" if value is None or value == "" else _needed(value)
+
+
+def _priority(value: object) -> str:
+    # mediarithmics-api.md 2.1: MEDIUM where nothing was sent, documented sample.
+    return "MEDIUM" if value is None or value == "" else _text(value) or ""
+
+
+def _identifier(value: object) -> str:
+    text = _text(value)
+    if text is None or not _ID.fullmatch(text):
         raise ValueError("is not an id")
     return text
 
 
-def _count(value: object) -> object:
-    if value is None:
-        return None
+def _count(value: object) -> int | None:
     if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= 18:
         return int(value)
-    whole = int(value) if isinstance(value, float) and value.is_integer() else value
-    if isinstance(whole, bool) or not isinstance(whole, int) or not 0 <= whole < 2**63:
-        raise ValueError("is not a count")
-    return whole
+    whole = _whole(value)
+    return whole if whole is not None and whole >= 0 else None
 
 
-def _moment(value: object) -> object:
-    # Dates only order what is shown, so an odd one is dropped, not refused.
+def _whole(value: object) -> int | None:
     whole = int(value) if isinstance(value, float) and value.is_integer() else value
     return whole if isinstance(whole, int) and not isinstance(whole, bool) and abs(whole) < 2**63 else None
 
 
-def _message(value: object) -> object:
-    # `error` is null or an object with `message` (mediarithmics-api.md 3.1, seen in client code).
-    return value.get("message") if isinstance(value, dict) else value
+def _message(value: object) -> str | None:
+    # `error` is null or an object with `message` (mediarithmics-api.md 3.1, seen in client code); a mere text says why
+    # just as well.
+    return _plain_text(value.get("message") if isinstance(value, dict) else value)
+
+
+def _fields(value: object) -> object:
+    return value if isinstance(value, dict) else {}
 
 
 Text = Annotated[str | None, BeforeValidator(_text)]
+Uri = Annotated[str | None, BeforeValidator(_plain_text)]
+Needed = Annotated[str, BeforeValidator(_needed)]
+Encoding = Annotated[str, BeforeValidator(_encoding)]
+Priority = Annotated[str, BeforeValidator(_priority)]
 Identifier = Annotated[str, BeforeValidator(_identifier)]
 Count = Annotated[int | None, BeforeValidator(_count)]
-Moment = Annotated[int | None, BeforeValidator(_moment)]
-Message = Annotated[str | None, BeforeValidator(_text), BeforeValidator(_message)]
+Moment = Annotated[int | None, BeforeValidator(_whole)]
+Message = Annotated[str | None, BeforeValidator(_message)]
+Yes = Annotated[bool, BeforeValidator(lambda value: value is True)]
 
 
 class _Wire(BaseModel):
@@ -73,20 +106,24 @@ class _Wire(BaseModel):
 
 
 class _Import(_Wire):
-    """mediarithmics-api.md 2.1, documented; what is missing gets the documented default or an empty text."""
+    """mediarithmics-api.md 2.1, documented.
+
+    An import of another type, mime type or encoding than the manifest's is replaced, and another type loads its files
+    anew. So those are never guessed: without them it cannot be read.
+    """
 
     id: Identifier
     name: Text = None
-    document_type: Text = None
-    mime_type: Text = None
-    encoding: Text = None
-    priority: Text = None
+    document_type: Needed
+    mime_type: Needed
+    encoding: Encoding = "utf-8"
+    priority: Priority = "MEDIUM"
 
 
 class _Parameters(_Wire):
     """mediarithmics-api.md 3.1, documented."""
 
-    file_uri: Text = None
+    file_uri: Uri = None
     number_of_lines: Count = None
 
 
@@ -95,9 +132,9 @@ class _Result(_Wire):
 
     total_success: Count = None
     total_failure: Count = None
-    input_file_uri: Text = None
-    error_file_uri: Text = None
-    possible_issue_on_identifiers: bool | None = None
+    input_file_uri: Uri = None
+    error_file_uri: Uri = None
+    possible_issue_on_identifiers: Yes = False
 
 
 class _Execution(_Wire):
@@ -106,17 +143,28 @@ class _Execution(_Wire):
     id: Identifier
     status: Text = None
     creation_date: Moment = None
-    parameters: _Parameters | None = None
-    result: _Result | None = None
+    parameters: Annotated[_Parameters, BeforeValidator(_fields)] = _Parameters()
+    result: Annotated[_Result, BeforeValidator(_fields)] = _Result()
     error: Message = None
 
 
 @dataclass(frozen=True, slots=True)
 class Page(Generic[T]):
-    """One page of a list: `total` is None where the platform does not say it."""
+    """One page of a list.
+
+    `total` and `size`, the page size that the platform says it kept to, are None where it does not say them.
+    `left_out` is how many things of the page cannot be read, and are not among the items.
+    """
 
     items: tuple[T, ...]
     total: int | None
+    left_out: int = 0
+    size: int | None = None
+
+    @property
+    def length(self) -> int:
+        """How many things the platform put on the page."""
+        return len(self.items) + self.left_out
 
 
 def decode(body: bytes) -> object:
@@ -167,11 +215,20 @@ def _page(body: bytes, read: Callable[[object], T]) -> Page[T]:
     data = envelope["data"]
     if not isinstance(data, list):
         raise Unreadable("its data is not a list")
-    try:
-        total = _count(envelope.get("total"))
-    except ValueError as error:
-        raise Unreadable(f"its total {error}") from error
-    return Page(items=tuple(read(item) for item in data), total=total if isinstance(total, int) else None)
+    total = _count(envelope.get("total"))
+    if total is None and envelope.get("total") is not None:
+        # Taken for one that is not said, it would no longer tell that a list ends too early.
+        raise Unreadable("its total is not a count")
+    items: list[T] = []
+    for one in data:
+        with suppress(Unreadable):
+            items.append(read(one))
+    return Page(
+        items=tuple(items),
+        total=total,
+        left_out=len(data) - len(items),
+        size=_count(envelope.get("max_results")),
+    )
 
 
 def _as_import(data: object, *, datamart_id: str) -> RemoteImport:
@@ -179,31 +236,29 @@ def _as_import(data: object, *, datamart_id: str) -> RemoteImport:
     settings = Settings(
         # The datamart that was asked: it is where every call about this import goes.
         datamart_id=datamart_id,
+        # Without a name it is like none that is declared, so it is found by its id alone.
         name=wire.name or "",
-        document_type=wire.document_type or "",
-        mime_type=wire.mime_type or "",
-        # mediarithmics-api.md 2.1: utf-8 in every sample; MEDIUM where nothing was sent, documented sample.
-        encoding=wire.encoding or "utf-8",
-        priority=wire.priority or "MEDIUM",
+        document_type=wire.document_type,
+        mime_type=wire.mime_type,
+        encoding=wire.encoding,
+        priority=wire.priority,
     )
     return RemoteImport(id=wire.id, settings=settings, raw=dict(_object(data)))
 
 
 def _as_execution(data: object) -> RemoteExecution:
     wire = _validated(_Execution, data)
-    given = wire.parameters or _Parameters()
-    result = wire.result or _Result()
     return RemoteExecution(
         id=wire.id,
         # An id without a status is still an execution that exists: unknown counts as active, and is polled.
         status=wire.status or "UNKNOWN",
         creation_date=wire.creation_date,
-        number_of_lines=given.number_of_lines,
-        input_uri=given.file_uri or result.input_file_uri,
-        error_uri=result.error_file_uri,
-        loaded=result.total_success,
-        rejected=result.total_failure,
-        identifiers_suspect=bool(result.possible_issue_on_identifiers),
+        number_of_lines=wire.parameters.number_of_lines,
+        input_uri=wire.parameters.file_uri or wire.result.input_file_uri,
+        error_uri=wire.result.error_file_uri,
+        loaded=wire.result.total_success,
+        rejected=wire.result.total_failure,
+        identifiers_suspect=wire.result.possible_issue_on_identifiers,
         message=wire.error,
     )
 
@@ -222,7 +277,13 @@ def _faults(error: ValidationError) -> Iterator[str]:
     for fault in error.errors(include_url=False, include_context=False)[:3]:
         place = ".".join(str(part) for part in fault["loc"])
         # The value itself stays out: it may be anything, an echoed token included.
-        yield f"its {place} cannot be read ({fault['msg']}, but it is a {type(fault['input']).__name__})"
+        match fault:
+            case {"type": "missing"} | {"input": None}:
+                yield f"its {place} is missing"
+            case {"input": ""}:
+                yield f"its {place} is empty"
+            case _:
+                yield f"its {place} cannot be read ({fault['msg']}, a value of type {type(fault['input']).__name__})"
 
 
 def _object(data: object) -> dict[str, object]:

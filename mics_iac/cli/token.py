@@ -1,6 +1,7 @@
 """Where the token comes from: a variable, a file, or a command that prints it. Never from the manifest.
 
-The token is fetched when the network is first needed, and is never shown: not in an error, not in a log.
+The token is fetched when the network is first needed, and is never shown: not in an error, not in a log. So nothing
+that a token command prints is shown either, on stdout or stderr.
 """
 
 from __future__ import annotations
@@ -81,9 +82,8 @@ def _from_command(command: str, *, folder: Path, environ: Mapping[str, str], tim
         why = error.strerror or "it cannot be started"
         raise NotAllowed(f"the token command {name} failed: {why}", remedy=_TRY) from error
     if done.returncode != 0:
-        said = visible(done.stderr.decode("utf-8", "backslashreplace").strip())
-        tail = f": {said[-500:]}" if said else ""
-        raise NotAllowed(f"the token command {name} ended with exit code {done.returncode}{tail}", remedy=_TRY)
+        # What it said is not shown: a shell that traces its commands says the token on stderr.
+        raise NotAllowed(f"the token command {name} ended with exit code {done.returncode}", remedy=_TRY)
     return _only_line(done.stdout, where=f"the output of the token command {name}")
 
 

@@ -1,36 +1,123 @@
-"""A judged model and the tree it came from -> the values of `core/manifest`, each with its place.
+"""The tree, as values: what is stated in it so far as it is right (`stated_…`), and what the model made of it.
 
-Defaults are applied here. Nothing is judged here: model and tree hold what is right, and the same keys.
+The first is there whatever is wrong, for the checks of what two values mean together; the second (`assembled_…`) only
+where nothing is: the values of `core/manifest`, defaults applied, each with its place. Nothing is judged here.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import TypeVar
+from typing import Final, TypeVar
 
+from mics_iac.core.crosscheck import StatedImport, StatedMove
+from mics_iac.core.explain import Trie
 from mics_iac.core.manifest import Import, Moved, Place, SourceSpec, StateSettings
 from mics_iac.core.model import DefaultsModel, ImportModel, ManifestModel, SourceModel
-from mics_iac.core.yamltree import YamlList, YamlMap
+from mics_iac.core.scalars import TRUE
+from mics_iac.core.yamltree import Faulty, YamlList, YamlMap
 
 T = TypeVar("T")
+_NO_FAULT: Final[Trie] = {}
 
 
-@dataclass(frozen=True, slots=True)
-class Assembled:
-    """An import, and what its cross checks need beyond it."""
+def stated_imports(tree: YamlMap, faults: Trie) -> Iterator[StatedImport]:
+    """What is right of each import of each datamart, whatever else is wrong."""
+    datamarts = _Right(tree, faults).below("datamarts")
+    for datamart in datamarts.body:
+        block = datamarts.below(datamart)
+        number = block.text("id")
+        imports = block.below("imports")
+        for key, written in imports.body.items():
+            one = imports.below(key)
+            yield StatedImport(
+                datamart=datamart,
+                realm=("key", datamart) if number is None else ("id", number),
+                key=key,
+                place=imports.body.key_place(key),
+                name=one.text("name"),
+                document_type=one.text("document_type"),
+                mime_type=one.text("mime_type"),
+                batch=one.text("batch"),
+                batch_known=isinstance(written, YamlMap) and not one.at_fault("batch"),
+                adopt=one.text("adopt"),
+                any_type=one.may_be_set("allow_unknown_document_type"),
+                confined=tuple(_confined(one)),
+                place_of=one.body.value_place,
+            )
 
-    value: Import
-    any_type: bool
-    """Document types that the tool does not know pass."""
-    written: YamlMap
 
-    def place_of(self, key: str) -> Place:
-        """Where the key's value stands; the import itself where the key is not written."""
-        return self.written.value_place(key) if key in self.written else self.value.place
+def _confined(one: _Right) -> Iterator[tuple[str, Place]]:
+    """The paths that may not leave the manifest's folder."""
+    written = one.body.get("sources")
+    if not isinstance(written, YamlList):
+        return
+    faults = one.faults_below("sources")
+    for index, item in enumerate(written):
+        if faults.get(index, _NO_FAULT) is None:
+            continue
+        source = _Right(
+            item if isinstance(item, YamlMap) else YamlMap([("path", item)]), faults.get(index) or _NO_FAULT
+        )
+        path = source.text("path")
+        if path is not None and not source.may_be_set("allow_outside"):
+            yield path, _path_place(written, index)
 
 
-def assembled_imports(model: ManifestModel, tree: YamlMap) -> Iterator[Assembled]:
+def stated_datamarts(tree: YamlMap, faults: Trie) -> dict[str, tuple[str, Place]]:
+    """The id of each datamart and its place, by key, of those whose id is right."""
+    datamarts = _Right(tree, faults).below("datamarts")
+    found: dict[str, tuple[str, Place]] = {}
+    for key in datamarts.body:
+        block = datamarts.below(key)
+        number = block.text("id")
+        if number is not None:
+            found[key] = (number, block.body.value_place("id"))
+    return found
+
+
+def stated_moves(tree: YamlMap, faults: Trie) -> list[StatedMove]:
+    """What is right of the moves, in the order of the file."""
+    written = tree.get("moved")
+    if not isinstance(written, YamlList):
+        return []
+    below = _Right(tree, faults).faults_below("moved")
+    found = []
+    for index, item in enumerate(written):
+        move = _Right(item if isinstance(item, YamlMap) else YamlMap(), below.get(index) or _NO_FAULT)
+        found.append(StatedMove(move.text("from"), move.text("to"), written.item_place(index)))
+    return found
+
+
+class _Right:
+    """A mapping of the tree, without the values in it that are at fault."""
+
+    __slots__ = ("_faults", "body")
+
+    def __init__(self, body: YamlMap, faults: Trie) -> None:
+        self.body = body
+        self._faults = faults
+
+    def at_fault(self, key: str) -> bool:
+        return self._faults.get(key, _NO_FAULT) is None
+
+    def text(self, key: str) -> str | None:
+        value = self.body.get(key)
+        if not isinstance(value, str) or isinstance(value, Faulty) or self.at_fault(key):
+            return None
+        return value
+
+    def may_be_set(self, key: str) -> bool:
+        """Whether the switch is set, or is at fault and perhaps meant to be."""
+        return key in self.body and (self.at_fault(key) or self.text(key) in TRUE)
+
+    def below(self, key: str) -> _Right:
+        return _Right(child(self.body, key), self.faults_below(key))
+
+    def faults_below(self, key: str) -> Trie:
+        return self._faults.get(key) or _NO_FAULT
+
+
+def assembled_imports(model: ManifestModel, tree: YamlMap) -> Iterator[Import]:
     """Each import of each datamart."""
     datamarts = child(tree, "datamarts")
     for datamart, block in model.datamarts.items():
@@ -38,21 +125,13 @@ def assembled_imports(model: ManifestModel, tree: YamlMap) -> Iterator[Assembled
         keys = child(written, "imports")
         id_place = written.value_place("id")
         for key, one in block.imports.items():
-            body = child(keys, key)
-            value = _import(
+            yield _import(
                 one,
-                body,
+                child(keys, key),
                 defaults=model.defaults,
                 address=(datamart, block.id, key),
                 places=(keys.key_place(key), id_place),
             )
-            yield Assembled(value, one.allow_unknown_document_type, body)
-
-
-def assembled_datamarts(model: ManifestModel, tree: YamlMap) -> dict[str, tuple[str, Place]]:
-    """The id of each datamart and its place, by key, in the order of the keys."""
-    blocks = child(tree, "datamarts")
-    return {key: (model.datamarts[key].id, child(blocks, key).value_place("id")) for key in sorted(model.datamarts)}
 
 
 def assembled_moves(model: ManifestModel, tree: YamlMap) -> list[Moved]:

@@ -19,16 +19,14 @@ class FieldChange(NamedTuple):
 
 def field_changes(before: Settings, after: Settings) -> tuple[FieldChange, ...]:
     """Every field that differs, by name; empty for equal settings, which cost a comparison and no import."""
-    before, after = _normal(before), _normal(after)
-    if before == after:
+    one, other = _normal(before), _normal(after)
+    if one == other:
         return ()
     from deepdiff import DeepDiff  # noqa: PLC0415 (137 ms of start-up that an unchanged plan need not pay)
 
-    tree = DeepDiff(msgspec.structs.asdict(before), msgspec.structs.asdict(after), view="tree")
-    rows = [
-        FieldChange(str(level.path(output_format="list")[0]), level.t1, level.t2) for level in tree["values_changed"]
-    ]
-    return tuple(sorted(rows))
+    tree = DeepDiff(msgspec.structs.asdict(one), msgspec.structs.asdict(other), view="tree")
+    names = sorted(str(level.path(output_format="list")[0]) for level in tree["values_changed"])
+    return tuple(FieldChange(name, getattr(before, name), getattr(after, name)) for name in names)
 
 
 def _normal(settings: Settings) -> Settings:

@@ -1,42 +1,46 @@
-"""The model's errors -> problems at their places, and the tree without what they speak of.
+"""The model's errors -> problems at their places, and a note of the values they speak of.
 
-Nothing of pydantic's own wording reaches the user. A value that is at fault is left out, alone where its key is
-optional, with all that needs it where it is not; so the rest can be judged again, and further checks still run on it.
+Nothing of pydantic's own wording reaches the user. Each value that is at fault is noted by itself, whatever stands
+beside it: what is right can then be checked further, so that no mistake hides another.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
+from functools import lru_cache
 from typing import Any, Final, TypeAlias
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from mics_iac.core.manifest import MANIFEST_VERSION, Place
 from mics_iac.core.model import ManifestModel, keys_of, model_at
-from mics_iac.core.wording import did_you_mean, listed, quoted
+from mics_iac.core.scalars import Meant
+from mics_iac.core.wording import Hints, listed, quoted
 from mics_iac.core.yamltree import Faulty, Node, YamlList, YamlMap, kind_of
 from mics_iac.errors import Problem
 
 Loc: TypeAlias = tuple[int | str, ...]
-Trie: TypeAlias = "dict[int | str, Trie | None]"  # None: left out, with all below it
+Trie: TypeAlias = "dict[int | str, Trie | None]"  # values at fault by their path; None: this one, with all below it
 
-# Without these the mapping around them means something else, or nothing.
-_NEEDED: Final = frozenset(("id", "name", "document_type", "batch", "path", "from", "to"))
-_KEEP: Final[Trie] = {}
 _WANTED: Final = {"model_type": "a mapping", "dict_type": "a mapping", "list_type": "a list"}
 
 
-def judged(root: YamlMap, *, file: str) -> tuple[ManifestModel, YamlMap, list[Problem]]:
-    """The model of all that is right in the tree, that part of the tree, and a problem for each thing that is not."""
+def judged(root: YamlMap, *, file: str, hints: Hints) -> tuple[ManifestModel | None, Trie, list[Problem]]:
+    """The model, None where anything is at fault; what is at fault; and a problem for each thing that is.
+
+    What was reported already (`Faulty`) is at fault too, and has no problem here.
+    """
+    try:
+        return ManifestModel.model_validate(root), {}, []
+    except ValidationError as error:
+        faults = error.errors(include_url=False, include_context=True)
+    trie: Trie = {}
     problems: list[Problem] = []
-    again = False
-    while True:
-        try:
-            return ManifestModel.model_validate(root), root, problems
-        except ValidationError as error:
-            faults = error.errors(include_url=False, include_context=True)
-        problems += [problem for fault in faults for problem in _problems(fault, root, file=file)]
-        root, again = _without(root, faults, again=again), True
+    for fault in faults:
+        problems += _problems(fault, root, file=file, hints=hints)
+        if fault["type"] not in ("missing", "extra_forbidden") and fault["loc"][-1] != "[key]":
+            _mark(trie, fault["loc"])
+    return None, trie, problems
 
 
 def wrong_kind(place: Place, *, key: str, wanted: str, found: str) -> Problem:
@@ -46,7 +50,7 @@ def wrong_kind(place: Place, *, key: str, wanted: str, found: str) -> Problem:
     return _at(place, "MICS103", f"`{key}` must be {wanted}, and this is {found}")
 
 
-def _problems(fault: Any, root: YamlMap, *, file: str) -> Iterator[Problem]:
+def _problems(fault: Any, root: YamlMap, *, file: str, hints: Hints) -> Iterator[Problem]:
     loc: Loc = fault["loc"]
     kind: str = fault["type"]
     if isinstance(fault["input"], Faulty) or kind == "reported":
@@ -55,13 +59,13 @@ def _problems(fault: Any, root: YamlMap, *, file: str) -> Iterator[Problem]:
     context = fault.get("ctx", {})
     match kind:
         case "problem":
-            yield _at(place, context["code"], context["message"])
+            yield _at(place, context["code"], context["message"] + _meant(context["meant"], hints))
         case "kind":
             yield wrong_kind(place, key=_label(loc), wanted=context["wanted"], found=context["found"])
         case "missing":
             yield _at(place, "MICS102", _missing(loc))
         case "extra_forbidden":
-            yield from _unknown(loc, root, place)
+            yield from _unknown(loc, root, place, hints=hints)
         case _:
             wanted = _WANTED.get(kind, "another kind of value")
             yield wrong_kind(place, key=_label(loc), wanted=wanted, found=kind_of(fault["input"]))
@@ -73,14 +77,22 @@ def _missing(loc: Loc) -> str:
     return f"the key `{loc[-1]}` is missing in {_described(loc[:-1])}; add it"
 
 
-def _unknown(loc: Loc, root: YamlMap, place: Place) -> Iterator[Problem]:
+def _meant(meant: Meant | None, hints: Hints) -> str:
+    return "" if meant is None else hints.did_you_mean(meant.word, meant.choices) or meant.otherwise
+
+
+def _unknown(loc: Loc, root: YamlMap, place: Place, *, hints: Hints) -> Iterator[Problem]:
     if loc[0] == "state" and _backend(root) != "file":
         return  # the keys of a backend to come: that it is not there yet is told already
     model = model_at(loc[:-1])
-    keys = keys_of(model) if model is not None else ()
     key = str(loc[-1])
-    hint = did_you_mean(key, keys) or f" Known there: {listed(sorted(keys), last='and')}."
+    hint = "" if model is None else hints.did_you_mean(key, keys_of(model)) or _known(model)
     yield _at(place, "MICS101", f"unknown key {quoted(key)} in {_described(loc[:-1])}.{hint}")
+
+
+@lru_cache
+def _known(model: type[BaseModel]) -> str:
+    return f" Known there: {listed(sorted(keys_of(model)), last='and')}."
 
 
 def _backend(root: YamlMap) -> Node:
@@ -133,63 +145,14 @@ def place_of(root: YamlMap, loc: Loc, *, file: str, key: bool = False) -> Place:
     return place
 
 
-def _without(root: YamlMap, faults: Iterable[Any], *, again: bool) -> YamlMap:
-    """The tree with all that is at fault left out; a version that is missing or wrong is taken for the right one.
-
-    What is at fault after that had been done once (`again`) goes with its whole top-level block, so that this ends.
-    """
-    dropped: Trie = {}
-    for fault in faults:
-        loc = _droppable(fault["loc"], kind=fault["type"])
-        if loc == ("version",):
-            root = YamlMap({**root, "version": str(MANIFEST_VERSION)}.items(), spots=root.spots)
-        else:
-            _mark(dropped, loc[:1] if again else loc)
-    return _pruned_map(root, dropped)
-
-
-def _droppable(loc: Loc, *, kind: str) -> Loc:
-    """What to leave out for a fault at that path."""
-    if loc[-1] == "[key]":
-        return loc[:-1]
-    if len(loc) == 1 or kind == "extra_forbidden":
-        return loc
-    if kind == "missing" or (loc[-1] in _NEEDED and model_at(loc[:-1]) is not None):
-        return loc[:-1]
-    return loc
-
-
 def _mark(trie: Trie, loc: Loc) -> None:
     *above, last = loc
     for step in above:
         below = trie.setdefault(step, {})
         if below is None:
-            return  # something around it is left out already
+            return  # something around it is at fault already
         trie = below
     trie[last] = None
-
-
-def _pruned_map(node: YamlMap, trie: Trie) -> YamlMap:
-    kept = ((key, value) for key, value in node.items() if trie.get(key, _KEEP) is not None)
-    return YamlMap(((key, _pruned(value, trie.get(key))) for key, value in kept), spots=node.spots)
-
-
-def _pruned_list(node: YamlList, trie: Trie) -> YamlList:
-    kept = [index for index in range(len(node)) if trie.get(index, _KEEP) is not None]
-    return YamlList(
-        (_pruned(node[index], trie.get(index)) for index in kept), spots=[node.spots[index] for index in kept]
-    )
-
-
-def _pruned(node: Node, trie: Trie | None) -> Node:
-    """The node without what the trie marks; None is a branch in which nothing is marked."""
-    match node:
-        case YamlMap() if trie is not None:
-            return _pruned_map(node, trie)
-        case YamlList() if trie is not None:
-            return _pruned_list(node, trie)
-        case _:
-            return node
 
 
 def _at(place: Place, code: str, message: str) -> Problem:

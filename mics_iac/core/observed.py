@@ -66,8 +66,8 @@ T = TypeVar("T")
 class Listing(Generic[T]):
     """A paged list, read to its end and without its duplicates.
 
-    `steady` is False when pages shifted under the reader (a total that moved, an item seen twice), so that an item may
-    have been missed; a caller who would act on an absence lists again.
+    `steady` is False when pages shifted under the reader (a total that moved, an item seen twice) or something in them
+    cannot be read, so that an item may have been missed; a caller who would act on an absence lists again.
     """
 
     items: tuple[T, ...]

@@ -1,6 +1,6 @@
 """The bytes of a manifest -> a `Manifest`, or every mistake in it at once.
 
-    read_tree (each file)  ->  merged  ->  resolve (variables)  ->  judged (model)  ->  built, cross-checked
+    read_tree (each file)  ->  merged  ->  resolve (variables)  ->  judged (model)  ->  cross-checked  ->  assembled
 
 It must not read files, the process environment or the clock; what it needs of them comes in as values.
 """
@@ -9,19 +9,28 @@ from __future__ import annotations
 
 import gc
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from types import MappingProxyType
 from typing import Final
 
-from mics_iac.core.assemble import assembled_datamarts, assembled_imports, assembled_moves, assembled_state
+from mics_iac.core.assemble import (
+    assembled_imports,
+    assembled_moves,
+    assembled_state,
+    stated_datamarts,
+    stated_imports,
+    stated_moves,
+)
 from mics_iac.core.crosscheck import import_clashes, import_faults, move_faults
-from mics_iac.core.explain import judged
-from mics_iac.core.manifest import Import, Manifest, ManifestFile, ManifestText
+from mics_iac.core.explain import Trie, judged
+from mics_iac.core.manifest import Manifest, ManifestFile, ManifestText
 from mics_iac.core.merge import merged
 from mics_iac.core.scalars import newer_version
 from mics_iac.core.variables import NO_VARIABLES, VariableSources, resolve
+from mics_iac.core.wording import Hints
 from mics_iac.core.yamltree import YamlMap, read_tree
 from mics_iac.errors import ManifestInvalid, Problem
 
@@ -48,7 +57,7 @@ def parse_manifest(
         manifest, found = _read(roots, file=file, environment=environment, variables=variables)
         if len(roots) < len(texts):
             found = [problem for problem in found if problem.code not in _NEEDS_EVERY_FILE]
-        if problems or found:
+        if manifest is None or problems or found:
             raise ManifestInvalid([*problems, *found])
         return replace(manifest, files=tuple(_file(text) for text in texts))
 
@@ -79,46 +88,46 @@ def _file(text: ManifestText) -> ManifestFile:
 
 def _read(
     roots: Sequence[YamlMap], *, file: str, environment: str | None, variables: VariableSources
-) -> tuple[Manifest, list[Problem]]:
-    """All that is right, as a manifest, and all that is not."""
+) -> tuple[Manifest | None, list[Problem]]:
+    """The manifest, and all that is wrong with it; None where that kept it from being read."""
+    hints = Hints()
     tree, problems = merged(roots)
-    resolved = resolve(tree, environment=environment, sources=variables)
-    model, right, faults = judged(resolved.root, file=file)
-    problems = [*problems, *resolved.problems, *faults]
-    imports: list[Import] = []
-    for one in assembled_imports(model, right):
-        imports.append(one.value)
-        problems += import_faults(one.value, any_type=one.any_type, place_of=one.place_of)
-    datamarts = assembled_datamarts(model, right)
-    moves = assembled_moves(model, right)
-    problems += import_clashes(imports, datamarts=datamarts)
-    problems += move_faults(moves, imports=imports, undecided=_undecided(resolved.root, imports))
+    resolved = resolve(tree, environment=environment, sources=variables, hints=hints)
+    model, at_fault, faults = judged(resolved.root, file=file, hints=hints)
+    problems = [*problems, *resolved.problems, *faults, *_cross_checked(resolved.root, at_fault, hints)]
+    if model is None:
+        return None, problems
     manifest = Manifest(
         files=(),
         environment=environment,
         api_url=model.api.url,
-        state=assembled_state(model, right),
-        datamarts=MappingProxyType({key: number for key, (number, _) in datamarts.items()}),
-        imports=tuple(sorted(imports, key=lambda one: one.address)),
-        moved=tuple(sorted(moves, key=lambda move: move.source)),
+        state=assembled_state(model, resolved.root),
+        datamarts=MappingProxyType({key: model.datamarts[key].id for key in sorted(model.datamarts)}),
+        imports=tuple(sorted(assembled_imports(model, resolved.root), key=lambda one: one.address)),
+        moved=tuple(sorted(assembled_moves(model, resolved.root), key=lambda move: move.source)),
         variables=tuple(sorted(resolved.used)),
     )
     return manifest, problems
 
 
-def _undecided(tree: YamlMap, imports: Sequence[Import]) -> Callable[[str], bool]:
-    """Tell of an address without batch whether it is, or may be, declared with mistakes: then nothing is said of it."""
-    right = {one.base for one in imports}
+def _cross_checked(tree: YamlMap, at_fault: Trie, hints: Hints) -> Iterator[Problem]:
+    """What is wrong between values that are right by themselves, whatever stands beside them."""
+    imports = list(stated_imports(tree, at_fault))
+    for one in imports:
+        yield from import_faults(one, hints=hints)
+    yield from import_clashes(imports, datamarts=stated_datamarts(tree, at_fault))
+    moves = stated_moves(tree, at_fault)
+    yield from move_faults(moves, imports=imports, undecided=partial(_undecided, tree), hints=hints)
+
+
+def _undecided(tree: YamlMap, base: str) -> bool:
+    """Tell of an address without batch that no import has whether it may stand in a block that is of a wrong kind."""
+    datamart, _, _ = base.partition("/")
     datamarts = tree.get("datamarts")
-
-    def undecided(base: str) -> bool:
-        datamart, _, key = base.partition("/")
-        if base in right or not isinstance(datamarts, YamlMap):
-            return base not in right and datamarts is not None
-        block = datamarts.get(datamart)
-        if not isinstance(block, YamlMap):
-            return datamart in datamarts
-        written = block.get("imports")
-        return key in written if isinstance(written, YamlMap) else written is not None
-
-    return undecided
+    if not isinstance(datamarts, YamlMap):
+        return datamarts is not None
+    block = datamarts.get(datamart)
+    if not isinstance(block, YamlMap):
+        return datamart in datamarts
+    imports = block.get("imports")
+    return imports is not None and not isinstance(imports, YamlMap)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Annotated, Any, Final, NoReturn, TypeVar
 from urllib.parse import urlsplit
 
@@ -17,7 +18,8 @@ from pydantic import PlainValidator, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 from mics_iac.core.manifest import DOCUMENT_TYPES, MANIFEST_VERSION, Budget, MimeType, Priority
-from mics_iac.core.variables import VARIABLE_NAME, compiled
+from mics_iac.core.pattern import refusal
+from mics_iac.core.variables import VARIABLE_NAME
 from mics_iac.core.wording import did_you_mean, listed, quoted
 from mics_iac.core.yamltree import Faulty, kind_of
 
@@ -55,6 +57,15 @@ REFERENCE: Final[Schema] = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class Meant:
+    """The word that a message is about, the words it may stand for, and what is said where none of them is near."""
+
+    word: str
+    choices: tuple[str, ...]
+    otherwise: str = ""
+
+
 def newer_version(text: object) -> str | None:
     """The message for a version of the format that is still to come, None for any other text."""
     if not isinstance(text, str) or not re.fullmatch("[0-9]{1,9}", text) or int(text) <= MANIFEST_VERSION:
@@ -62,9 +73,12 @@ def newer_version(text: object) -> str | None:
     return f"version {text} was written for a newer mics-iac; update mics-iac, or write a manifest of version 1"
 
 
-def fault(code: str, message: str) -> NoReturn:
-    """Refuse a value, with the code and the message of the problem to report."""
-    raise PydanticCustomError("problem", "{message}", {"code": code, "message": message})
+def fault(code: str, message: str, *, meant: Meant | None = None) -> NoReturn:
+    """Refuse a value, with the code and the message of the problem to report.
+
+    The message is ended by a did-you-mean for what may have been `meant`; that is looked for where it is reported.
+    """
+    raise PydanticCustomError("problem", "{message}", {"code": code, "message": message, "meant": meant})
 
 
 def scalar(check: Callable[[str], T], *, wanted: str) -> PlainValidator:
@@ -127,8 +141,8 @@ def _batch(text: str) -> str:
 
 
 def _pattern(text: str) -> str:
-    if compiled(text) is None:
-        fault("MICS134", f"{quoted(text)} is not a regular expression of Python; correct it, in single quotes")
+    if (why := refusal(text)) is not None:
+        fault("MICS134", f"{quoted(text)} {why}")
     return text
 
 
@@ -136,8 +150,7 @@ def _choice(text: str, choices: tuple[C, ...], what: str) -> C:
     for choice in choices:
         if choice == text:
             return choice
-    message = f"{quoted(text)} is no {what}; write {listed(choices)}."
-    fault("MICS108", message + did_you_mean(text, choices))
+    fault("MICS108", f"{quoted(text)} is no {what}; write {listed(choices)}.", meant=Meant(text, choices))
 
 
 def _priority(text: str) -> Priority:
@@ -202,8 +215,8 @@ def _path(text: str) -> str:
         if scheme in REMOTE_SCHEMES:
             message = f"sources under {scheme}:// are not supported yet; copy the files beside the manifest"
             fault("MICS203", message)
-        hint = did_you_mean(scheme, REMOTE_SCHEMES) or " Write a path."
-        fault("MICS209", f"there is no kind of source {quoted(scheme + '://')}.{hint}")
+        meant = Meant(scheme, REMOTE_SCHEMES, otherwise=" Write a path.")
+        fault("MICS209", f"there is no kind of source {quoted(scheme + '://')}.", meant=meant)
     return _local_path(text)
 
 

@@ -8,14 +8,14 @@ text and is not looked into again. Nothing here reads the process environment, f
 from __future__ import annotations
 
 import re
-import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Final
 
 from mics_iac.core.manifest import ManifestText, Place
-from mics_iac.core.wording import did_you_mean, listed, quoted
+from mics_iac.core.pattern import LONGEST_VALUE, MOST_STEPS, compiled, steps
+from mics_iac.core.wording import Hints, did_you_mean, listed, quoted
 from mics_iac.core.yamltree import Faulty, Node, Template, YamlList, YamlMap, kind_of, read_tree
 from mics_iac.errors import ManifestInvalid, Problem
 
@@ -74,37 +74,30 @@ def parse_var_file(text: ManifestText) -> dict[str, Given]:
     return given
 
 
-def resolve(root: YamlMap, *, environment: str | None, sources: VariableSources) -> Resolved:
+def resolve(root: YamlMap, *, environment: str | None, sources: VariableSources, hints: Hints) -> Resolved:
     """Choose the environment, give each variable its value, and replace all references in the tree."""
     known = _Known.of(root)
     problems = [*_choice_problems(root, known=known, environment=environment)]
     chosen = known.environments.get(environment or "", {})
-    problems += _undeclared(known, sources)
+    problems += _undeclared(known, sources, hints=hints)
     values: dict[str, str] = {}
+    matching = _Matching()
     pending = known.unreadable | (known.of_environments if problems else set())
     for name in sorted(known.names):
         given = _strongest(name, chosen=chosen, known=known, sources=sources)
         if given is None:
             continue
-        fault = _value_fault(name, given, pattern=known.patterns.get(name))
+        fault = _not_text(name, given) or matching.fault(name, given, pattern=known.patterns.get(name))
         if fault is None:
             values[name] = given.text
         else:
             pending = pending | {name}
             problems.append(fault)
-    substitution = _Substitution(values, known=known, pending=pending - values.keys(), environment=environment)
+    substitution = _Substitution(
+        values, known=known, pending=pending - values.keys(), environment=environment, hints=hints
+    )
     resolved = substitution.root(root)
     return Resolved(resolved, frozenset(substitution.used), (*problems, *substitution.problems))
-
-
-def compiled(pattern: str) -> re.Pattern[str] | None:
-    """The regular expression, or None where it is none; Python's warnings about odd but legal ones are kept silent."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            return re.compile(pattern)
-    except (re.error, OverflowError, RecursionError):
-        return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,16 +176,17 @@ def _choice_problems(root: YamlMap, *, known: _Known, environment: str | None) -
         yield _problem(place, "MICS137", f"the manifest has no environment {quoted(environment)}; {what}{hint}")
 
 
-def _undeclared(known: _Known, sources: VariableSources) -> Iterator[Problem]:
+def _undeclared(known: _Known, sources: VariableSources, *, hints: Hints) -> Iterator[Problem]:
     """Names given by hand must be right; the process environment may hold what other manifests use."""
     given = [(name, _flag_place(name)) for name in sources.flags]
     given += [(name, value.place) for values in sources.files for name, value in values.items()]
+    names = sorted(known.names)
     for name, place in given:
         if name not in known.names:
             message = (
                 f"the manifest declares no variable {quoted(name)}; declare it under `variables`, or leave it out."
             )
-            yield _problem(place, "MICS135", message + did_you_mean(name, sorted(known.names)))
+            yield _problem(place, "MICS135", message + hints.did_you_mean(name, names))
 
 
 def _flag_place(name: str) -> Place:
@@ -211,31 +205,60 @@ def _strongest(name: str, *, chosen: Mapping[str, Given], known: _Known, sources
     return chosen.get(name) or known.defaults.get(name)
 
 
-def _value_fault(name: str, given: Given, *, pattern: re.Pattern[str] | None) -> Problem | None:
+def _not_text(name: str, given: Given) -> Problem | None:
     try:
         given.text.encode()
     except UnicodeEncodeError:
         message = f"the value {quoted(given.text)} of the variable {quoted(name)} is not UTF-8 text; give it again"
         return _problem(given.place, "MICS138", message)
-    if pattern is not None and pattern.fullmatch(given.text) is None:
-        message = (
-            f"the value {quoted(given.text)} of the variable {quoted(name)} does not match its pattern "
-            f"{quoted(pattern.pattern)} as a whole; give another value"
-        )
-        return _problem(given.place, "MICS133", message)
     return None
+
+
+class _Matching:
+    """Values and their patterns. Each pattern is bounded, and so are all of a manifest together."""
+
+    def __init__(self) -> None:
+        self._left = MOST_STEPS
+
+    def fault(self, name: str, given: Given, *, pattern: re.Pattern[str] | None) -> Problem | None:
+        """The problem of a value that does not match, or that cannot be matched in the time there is."""
+        if pattern is None:
+            return None
+        length = len(given.text)
+        what = f"the value {quoted(given.text)} of the variable {quoted(name)}"
+        if length > LONGEST_VALUE:
+            message = (
+                f"{what} has {length:,} characters, and with a pattern at most {LONGEST_VALUE}; give a shorter one"
+            )
+            return _problem(given.place, "MICS133", f"{message}, or remove the pattern")
+        self._left -= steps(pattern.pattern, length=length)
+        if self._left < 0:
+            message = "was not matched: the patterns of this manifest take too long together; write simpler ones"
+            return _problem(given.place, "MICS133", f"{what} {message}")
+        if pattern.fullmatch(given.text) is None:
+            message = f"does not match its pattern {quoted(pattern.pattern)} as a whole; give another value"
+            return _problem(given.place, "MICS133", f"{what} {message}")
+        return None
 
 
 class _Substitution:
     """One walk over the tree; a node that aliases share is replaced once, and stays shared."""
 
     def __init__(
-        self, values: Mapping[str, str], *, known: _Known, pending: Iterable[str], environment: str | None
+        self,
+        values: Mapping[str, str],
+        *,
+        known: _Known,
+        pending: Iterable[str],
+        environment: str | None,
+        hints: Hints,
     ) -> None:
         self.problems: list[Problem] = []
         self.used: set[str] = set()
         self._values = values
         self._names = known.names
+        self._choices = sorted(known.names)
+        self._hints = hints
         self._pending = frozenset(pending)
         self._environment = environment
         self._done: dict[int, YamlMap | YamlList] = {}
@@ -295,7 +318,7 @@ class _Substitution:
             return self._values[name]
         if name not in self._names:
             message = f"the variable {quoted(name)} is not declared; declare it under `variables`."
-            self._tell("MICS131", message + did_you_mean(name, sorted(self._names)), found, template, place)
+            self._tell("MICS131", message + self._hints.did_you_mean(name, self._choices), found, template, place)
         elif name not in self._pending:
             where = f" in the environment {quoted(self._environment)}" if self._environment else ""
             message = (

@@ -6,7 +6,7 @@ Text from outside may hold anything: terminal escapes, line ends, a megabyte. No
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from functools import lru_cache
 from typing import Final
 
@@ -42,6 +42,23 @@ def did_you_mean(word: str, choices: Iterable[str]) -> str:
     """` Did you mean "x"?` for the choice nearest to the word, or nothing."""
     near = nearest(word, tuple(choices))
     return "" if near is None else f" Did you mean {quoted(near)}?"
+
+
+class Hints:
+    """`did_you_mean` for the first mistakes of a manifest; of a hundred thousand nobody reads the rest, and each costs.
+
+    What a guess costs is told in words compared, and ten for itself; after `comparisons` of them there are no more.
+    """
+
+    def __init__(self, *, comparisons: int = 20_000) -> None:
+        self._left = comparisons
+
+    def did_you_mean(self, word: str, choices: Collection[str]) -> str:
+        """The same as the function; nothing once all guesses are spent."""
+        if len(word) > _GUESSED or len(choices) > min(_CHOICES, self._left - 10):
+            return ""
+        self._left -= len(choices) + 10
+        return did_you_mean(word, choices)
 
 
 @lru_cache(maxsize=512)

@@ -85,23 +85,24 @@ class _Watch:
 
 def list_datamarts(
     datamart_ids: Iterable[str], world: World, *, needed: Collection[str] | None = None
-) -> dict[str, dict[str, RemoteImport]]:
+) -> dict[str, tuple[dict[str, RemoteImport], bool]]:
     """All imports of these datamarts, by datamart id and import id: one paged list each, side by side.
 
-    One that is not among the `needed` (None: all are) may refuse to be listed: it is left out then, with a notice.
+    Each with whether the list held still and all of it could be read. One that is not among the `needed` (None: all
+    are) may refuse to be listed: it is left out then, with a notice.
     """
     wanted = sorted(set(datamart_ids))
     count = _Count(world, len(wanted))
 
-    def read(datamart_id: str) -> dict[str, RemoteImport] | None:
+    def read(datamart_id: str) -> tuple[dict[str, RemoteImport], bool] | None:
         try:
-            found, _ = count.one(lambda: steady(lambda: world.api.list_imports(datamart_id)))
+            found, whole = count.one(lambda: steady(lambda: world.api.list_imports(datamart_id)))
         except (ApiRefused, NotAllowed) as error:
             if needed is None or datamart_id in needed or (isinstance(error, NotAllowed) and error.status == 401):
                 raise
             world.tell(Notice(f"datamart {datamart_id}, which the state knows, was left out: {error.message}"))
             return None
-        return {i.id: i for i in found}
+        return {i.id: i for i in found}, whole
 
     listed = zip(wanted, _side_by_side(read, wanted, workers=world.limits.parallelism), strict=True)
     return {datamart_id: found for datamart_id, found in listed if found is not None}
@@ -152,20 +153,30 @@ def observe(wanted: Mapping[str, set[str]], world: World, *, needed: Collection[
     """The imports of these datamarts; executions are added by `with_executions` once it is known whose matter.
 
     `needed` as for `list_datamarts`. An import that is expected and not in the list is looked for once more before it
-    counts as gone, since pages may shift without a sign of it: by its id, or by another list where many are missing.
+    counts as gone, since pages may shift without a sign of it: by its id, or by a second whole list where many are
+    missing from a whole one.
     """
     at = world.clock.monotonic()
-    imports = list_datamarts(wanted, world, needed=needed)
-    for datamart_id, found in imports.items():
-        missing = sorted(wanted[datamart_id] - found.keys())
-        if len(missing) > _MANY:
-            again = list_datamarts([datamart_id], world)
-            imports[datamart_id] = again[datamart_id] | found
-        else:
-            ask = partial(world.api.read_import, datamart_id)
-            answers = _side_by_side(ask, missing, workers=world.limits.parallelism)
-            found.update({remote.id: remote for remote in answers if remote is not None})
+    listed = list_datamarts(wanted, world, needed=needed)
+    imports = {
+        datamart_id: _complete(datamart_id, found, wanted[datamart_id], world, whole=whole)
+        for datamart_id, (found, whole) in listed.items()
+    }
     return Observed(imports, at=at, until=world.clock.monotonic())
+
+
+def _complete(
+    datamart_id: str, found: dict[str, RemoteImport], expected: set[str], world: World, *, whole: bool
+) -> dict[str, RemoteImport]:
+    """The imports that were listed, and those of the expected that the platform has all the same."""
+    if whole and len(expected - found.keys()) > _MANY:
+        again, sure = list_datamarts([datamart_id], world)[datamart_id]
+        found = again | found
+        if sure:
+            return found
+    ask = partial(world.api.read_import, datamart_id)
+    answers = _side_by_side(ask, sorted(expected - found.keys()), workers=world.limits.parallelism)
+    return found | {remote.id: remote for remote in answers if remote is not None}
 
 
 def with_executions(observed: Observed, wanted: Mapping[str, str], world: World) -> Observed:

@@ -166,7 +166,8 @@ class _Creation:
         listed, whole = steady(lambda: self.world.api.list_imports(settings.datamart_id))
         if not whole:
             raise ApiError(
-                f"the imports of datamart {settings.datamart_id} do not hold still while they are listed",
+                f"the imports of datamart {settings.datamart_id} do not hold still while they are listed, or one of "
+                "them cannot be read",
                 remedy="run again when nobody else creates or deletes imports there",
             )
         with self.held.reading() as ledger:

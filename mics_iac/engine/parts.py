@@ -62,7 +62,7 @@ class Parts:
         seen = None if ready.fresh else job.observed.executions.get(ready.import_id)
         if ready.fresh:
             lane.listed(Seen((), now, now), known=known)
-        elif seen is not None and now - job.observed.at <= FRESH:
+        elif seen is not None and now - job.observed.until <= FRESH:
             lane.listed(Seen(seen, job.observed.at, job.observed.until), known=known)
         self._advance(lane)
 
@@ -70,7 +70,7 @@ class Parts:
         """Send as many parts as may be on their way at once."""
         while self._fit and self.job.crew.free:
             lane, task = self._fit.popleft()
-            if self.job.now - (lane.listed_at or 0.0) <= FRESH:
+            if self.job.now - lane.listed_until <= FRESH:
                 self._send(lane, task)
             else:
                 task.stage = Stage.QUEUED

@@ -168,9 +168,11 @@ class Rounds:
                 self.job.crew.call(partial(attempt, work), partial(self._asked, watched, execution_id))
 
     def _asked(self, watched: Watched, execution_id: str, result: RemoteExecution | MicsError | None) -> None:
-        if result is None and (loaded := watched.unsettled.pop(execution_id, None)) is not None:
+        if result is None:
             message = "the platform does not have this execution any more"
-            self.settle([(loaded, RemoteExecution(execution_id, "LOST", message=message))])
+            result = RemoteExecution(execution_id, "LOST", message=message)
+        if isinstance(result, RemoteExecution) and watched.settles(result):
+            self.settle([(watched.unsettled.pop(execution_id), result)])
 
     def settle(self, ended: Sequence[tuple[Loaded, RemoteExecution]]) -> None:
         """Record executions that ended, and judge each against its import's budget."""

@@ -6,7 +6,12 @@ from collections.abc import Mapping
 
 from mics_iac.core.progress import Failure
 from mics_iac.errors import ApiRefused, ManifestInvalid, MicsError, PlanStale, exit_code
+from mics_iac.reporting.figures import counted
 from mics_iac.reporting.lines import Line, Span, line, told
+
+
+# Problems of a manifest that are shown one by one.
+_MOST = 200
 
 
 def error_lines(error: MicsError) -> list[Line]:
@@ -15,9 +20,7 @@ def error_lines(error: MicsError) -> list[Line]:
     The problems of a manifest stand one a line, each as `file:line:column: CODE: message` from the first column on, as
     editors and CI parse it.
     """
-    lines = [line(str(problem)) for problem in error.problems] if isinstance(error, ManifestInvalid) else []
-    lines += told(Span("Error: ", "error"), message=error.message)
-    return lines + _after(error)
+    return [*_problem_lines(error), *told(Span("Error: ", "error"), message=error.message), *_after(error)]
 
 
 def failure_lines(failure: Failure) -> list[Line]:
@@ -26,8 +29,17 @@ def failure_lines(failure: Failure) -> list[Line]:
     if failure.source is not None:
         where += [Span(": "), Span(failure.source, solid=True)]
     error = failure.error
-    lines = [line(str(problem)) for problem in error.problems] if isinstance(error, ManifestInvalid) else []
-    return lines + told(Span("Error: ", "error"), *where, ": ", message=error.message) + _after(error)
+    heading = told(Span("Error: ", "error"), *where, ": ", message=error.message)
+    return [*_problem_lines(error), *heading, *_after(error)]
+
+
+def _problem_lines(error: MicsError) -> list[Line]:
+    """The problems of a manifest: all of them, unless they are more than anybody reads; JSON has every one."""
+    if not isinstance(error, ManifestInvalid):
+        return []
+    lines = [line(str(problem)) for problem in error.problems[:_MOST]]
+    rest = len(error.problems) - _MOST
+    return [*lines, line(f"... and {counted(rest, 'problem')} more")] if rest > 0 else lines
 
 
 def error_json(error: MicsError) -> Mapping[str, object]:

@@ -17,7 +17,7 @@ from urllib3.response import HTTPResponse
 
 from mics_iac.api.client import MicsApi
 from mics_iac.api.exchange import reason
-from mics_iac.api.limits import Limits, Patience
+from mics_iac.api.limits import Limits, Patience, Timeouts
 from mics_iac.api.transport import Transport
 from mics_iac.errors import ApiError, ApiLost, ApiRefused
 from tests.api.loopback import Peer, serving

@@ -148,16 +148,6 @@ def test_a_post_answered_with_a_server_error_is_a_doubt(stand: Stand, name: str,
 
 
 @pytest.mark.parametrize("name", ACTS)
-@pytest.mark.parametrize("status", [300, 301, 302, 303, 304, 307, 308])
-def test_a_redirect_is_a_doubt_for_a_post_and_a_refusal_for_the_others(stand: Stand, name: str, status: int) -> None:
-    """A 303 is what a server says that did act and tells where to look."""
-    ended = run(stand, name, on(name, "error", status=status, acts=True, times=None))
-    assert type(ended.error) is (ApiLost if name in POSTS else ApiRefused)
-    assert "api.url" in (ended.error.remedy or "")
-    assert ended.requests == 1
-
-
-@pytest.mark.parametrize("name", ACTS)
 @pytest.mark.parametrize("status", [400, 404, 405, 409, 413, 415, 422])
 def test_another_4xx_is_a_refusal_at_once(stand: Stand, name: str, status: int) -> None:
     ended = run(stand, name, on(name, "error", status=status, html=True, message="no", times=None))

@@ -1,4 +1,4 @@
-"""Lists that end too early, or hold what cannot be read: seen through the real client, over a platform in a few lines."""
+"""Lists that end too early, or hold what cannot be read: the real client over a platform in a few lines."""
 
 from __future__ import annotations
 
@@ -122,8 +122,17 @@ def test_unreadable_things_for_ever_end_with_an_error() -> None:
     assert len(lister.asked) == 2
 
 
-def test_an_odd_page_size_of_the_platforms_is_passed_over() -> None:
-    for odd in ("x", -1, 0, None, [], 2**70):
-        lister = Lister(lambda first, _size, odd=odd: {"data": things(3)[first:], "total": 3, "max_results": odd})  # type: ignore[misc]
-        listing = client(lister, page_size=10).list_imports(DATAMART)
-        assert (len(listing.items), listing.steady, lister.asked) == (3, True, [0])
+@pytest.mark.parametrize("odd", ["x", -1, 0, None, [], 2**70])
+def test_an_odd_page_size_of_the_platforms_is_passed_over(odd: object) -> None:
+    def answers(first: int, _size: int) -> Mapping[str, object]:
+        return {"data": things(3)[first:], "total": 3, "max_results": odd}
+
+    lister = Lister(answers)
+    listing = client(lister, page_size=10).list_imports(DATAMART)
+    assert (len(listing.items), listing.steady, lister.asked) == (3, True, [0])
+
+
+def test_a_page_that_is_longer_than_asked_is_read_as_it_is() -> None:
+    lister = Lister(lambda _first, _size: {"data": things(12), "total": 12})
+    listing = client(lister, page_size=10).list_imports(DATAMART)
+    assert (len(listing.items), listing.steady, lister.asked) == (12, True, [0])

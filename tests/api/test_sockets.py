@@ -19,7 +19,7 @@ from mics_iac.api.client import MicsApi
 from mics_iac.api.limits import Limits, Patience, Timeouts
 from mics_iac.api.network import Network
 from mics_iac.api.transport import Transport
-from mics_iac.core.observed import RemoteExecution
+from mics_iac.core.observed import RemoteExecution, RemoteImport
 from mics_iac.errors import ApiError, ApiLost, ApiRefused, ApiUnreachable
 from tests.api.loopback import JSON_OK, Peer, Script, always, make_certificate, serving
 from tests.api.stand import TOKEN, Pieces, SteppingClock, opens, settings
@@ -288,18 +288,28 @@ def test_an_encoding_that_was_not_asked_for_is_not_decoded() -> None:
         api.list_imports("1")
 
 
-@pytest.mark.parametrize("status", ["301 Moved", "302 Found", "303 See Other", "307 Temporary", "308 Permanent"])
-def test_a_redirect_is_never_followed_and_the_token_goes_nowhere_else(status: str) -> None:
+REDIRECTS = ["300 Choices", "301 Moved", "302 Found", "303 See Other", "304 Same", "307 Temporary", "308 Permanent"]
+
+
+@pytest.mark.parametrize("status", REDIRECTS)
+def test_a_redirect_is_a_refusal_but_a_doubt_for_a_post_and_the_token_goes_nowhere_else(status: str) -> None:
+    """A 303 is what a server says that did act, and tells where to look."""
     with serving(always()) as other:
         script = always(b"", status=status, headers=(f"Location: {other.url}/v1/elsewhere",))
         with serving(script) as server, client(server.url) as api:
-            with pytest.raises(ApiRefused, match="redirect") as refused:
-                api.list_imports("1")
-            with pytest.raises(ApiLost, match="redirect") as doubted:
-                upload(api)
-            for caught in (refused, doubted):
+            known = RemoteImport("1", settings(), raw={"id": "1"})
+            calls: list[tuple[Callable[[], object], type[ApiError]]] = [
+                (lambda: api.list_imports("1"), ApiRefused),
+                (lambda: api.update_import(known, name="x", priority="LOW"), ApiRefused),
+                (lambda: api.delete_import("1", "1"), ApiRefused),
+                (lambda: api.create_import(settings()), ApiLost),
+                (lambda: upload(api), ApiLost),
+            ]
+            for call, error in calls:
+                with pytest.raises(ApiError, match="redirect") as caught:
+                    call()
+                assert type(caught.value) is error
                 assert "api.url" in (caught.value.remedy or "")
-            assert server.connections == 1
         assert other.connections == 0
 
 

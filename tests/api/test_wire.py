@@ -80,7 +80,13 @@ def test_a_count_that_is_none_is_not_known(count: object) -> None:
     result = {"total_success": count, "total_failure": count}
     execution = {"id": "7", "status": "SUCCEEDED", "parameters": {"number_of_lines": count}, "result": result}
     assert read_execution(envelope(execution)) == RemoteExecution(id="7", status="SUCCEEDED")
-    assert read_execution_page(envelope([], total=count)).total is None
+
+
+@pytest.mark.parametrize("total", ODD_COUNTS)
+def test_a_total_that_is_none_makes_the_list_unreadable(total: object) -> None:
+    """It is what tells that a list ends too early."""
+    with pytest.raises(Unreadable, match="total"):
+        read_execution_page(envelope([], total=total))
 
 
 ODD = [5.5, True, [], ["x"], {}, {"x": 1}, None]
@@ -128,7 +134,7 @@ def test_an_error_that_is_a_mere_text_is_shown() -> None:
     assert read_execution(envelope({**ENDED, "error": "no quota left"})).message == "no quota left"
 
 
-NO_IDS = [{}, {"id": None}, {"id": ""}, {"id": "../1"}, {"id": True}, {"id": [1]}, {"id": 10**20}, None, "7", [], 7]
+NO_IDS = [{}, {"id": None}, {"id": ""}, {"id": "../1"}, {"id": True}, {"id": [1]}, {"id": 1.5}, None, "7", [], 7]
 
 
 @pytest.mark.parametrize("broken", NO_IDS)
@@ -261,3 +267,18 @@ def test_a_hostile_page_costs_no_time() -> None:
     for body in (b"<script" * 9000, b"<" * 64_000, b"<title" * 9000, b"<script>" + b"</" * 30_000):
         words(Answer(500, {}, body), clean=str)
     assert time.process_time() - started < 2.0
+
+
+@pytest.mark.parametrize(
+    ("broken", "said"),
+    [
+        ({"id": "1", "mime_type": "Y"}, "its document_type is missing"),
+        ({"id": "1", "document_type": "", "mime_type": "Y"}, "its document_type is empty"),
+        ({"document_type": "X", "mime_type": "Y"}, "its id is missing"),
+        ({"id": ["canary"], "document_type": "X", "mime_type": "Y"}, r"its id cannot be read .*not an id.* type list"),
+    ],
+)
+def test_what_cannot_be_read_is_named_without_its_value(broken: object, said: str) -> None:
+    with pytest.raises(Unreadable, match=said) as caught:
+        read_import(envelope(broken), datamart_id="1500")
+    assert "canary" not in str(caught.value)

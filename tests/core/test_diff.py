@@ -10,7 +10,7 @@ from mics_iac.core.diff import field_changes
 from mics_iac.core.settings import Settings
 
 TEXTS = st.text(max_size=3)
-SETTINGS = st.builds(Settings, TEXTS, TEXTS, TEXTS, TEXTS, TEXTS, TEXTS)
+SETTINGS = st.builds(Settings, TEXTS, TEXTS, TEXTS, TEXTS, st.sampled_from(["utf-8", "latin-1"]), TEXTS)
 
 
 @given(SETTINGS, SETTINGS)
@@ -30,3 +30,9 @@ def test_the_changes_are_the_fields_that_differ_and_lead_from_one_to_the_other(
 @settings(deadline=None)
 def test_equal_settings_do_not_differ(settings: Settings) -> None:
     assert field_changes(settings, msgspec.structs.replace(settings)) == ()
+
+
+@given(SETTINGS)
+def test_the_name_of_an_encoding_has_no_case(settings: Settings) -> None:
+    loud = msgspec.structs.replace(settings, encoding=settings.encoding.upper())
+    assert field_changes(settings, loud) == ()

@@ -315,7 +315,8 @@ def test_unknown_keys_are_found_everywhere(block: str) -> None:
 
 def test_a_broken_file_stops_no_other_and_makes_no_false_alarm() -> None:
     good = "datamarts: {fr: {imports: {a: {name: '${v}', document_type: x}}}}\nmoved: [{from: fr/b, to: fr/c}]\nx: 1"
-    assert told("version: 1\nvariables: {v: [", good) == ["a.yaml:2:16 MICS001", "b.yaml:3:1 MICS101"]
+    problems = ["a.yaml:2:16 MICS001", "b.yaml:1:61 MICS107", "b.yaml:3:1 MICS101"]
+    assert told("version: 1\nvariables: {v: [", good) == problems
 
 
 def test_no_file_at_all() -> None:

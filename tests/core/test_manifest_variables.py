@@ -159,6 +159,66 @@ def test_patterns_that_are_none(pattern: str) -> None:
     assert told(f"version: 1\nvariables: {{v: {{pattern: '{pattern}'}}}}") == ["2:26 MICS134"]
 
 
+def matched(pattern: str, *values: str) -> list[str]:
+    text = "version: 1\nvariables:\n" + "".join(
+        f"  v{n}: {{pattern: '{pattern}', default: {value}}}\n" for n, value in enumerate(values)
+    )
+    try:
+        parse(text)
+    except ManifestInvalid as invalid:
+        return [f"{problem.line} {problem.code}" for problem in invalid.problems]
+    return []
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        "(a+)+$", "(a*)*", "(a|a)*b", "(a|ab)+", "(a?){99}b", "(a+){2,}?b", "([a-z]+-)*[a-z]+", "a*a*a*a*b",
+        "a?" * 40 + "a" * 40, "(?:(?:(?:){65000}){65000}){65000}", "(?=(a+)+b)a*", "(.*)(.*)(.*)(.*)x",
+        r"(a*)\1\1(\1|a)*b", "((a{0,9}){0,9}){0,9}b", "(?>(a|a)*)b",
+    ],
+)  # fmt: skip
+def test_patterns_that_could_take_for_ever_are_refused_whatever_the_value(pattern: str) -> None:
+    assert matched(pattern, "a" * 40) == ["3 MICS134"]
+    text = messages(f"version: 1\nvariables: {{v: {{pattern: '{pattern}'}}}}")
+    assert "could take too long to match; repeat nothing that has" in text
+
+
+@pytest.mark.parametrize(
+    ("pattern", "value"),
+    [
+        (r"\d{4}-\d\d-\d\d", "2026-01-15"),
+        (r"\d{4}(-\d\d){2}", "2026-01-15"),
+        ("[a-z0-9-]+", "night-7"),
+        (r"v?\d+\.\d+\.\d+", "v1.22.333"),
+        (r"\d{1,3}(\.\d{1,3}){3}", "10.0.0.255"),
+        ("(staging|production|test)-[a-z]+(-[0-9]+)?", "staging-fr-2"),
+        ("(?i)(?P<where>fr|de)_.*", "FR_x"),
+        ("(ab)*", "abab"),
+        (r"(?!.*--)[a-z]+?(?<!x)\b.++", "a-b"),
+        (r"(.)x\1", "axa"),
+        ("[^/]+@[^/]+", "a@b"),
+    ],
+)
+def test_patterns_as_people_write_them_are_taken(pattern: str, value: str) -> None:
+    assert matched(pattern, value) == []
+    assert matched(pattern, "=/=") == ["3 MICS133"]
+
+
+def test_a_value_with_a_pattern_has_its_longest_length() -> None:
+    assert matched("[a-z]*", "a" * 200) == []
+    assert matched("[a-z]*", "a" * 201) == ["3 MICS133"]
+    assert path(PATTERN.replace("pattern: '\\d+', ", ""), VariableSources(flags={"v": "a" * 5_000})) == "a" * 5_000
+
+
+def test_many_patterns_that_are_slow_together_are_told() -> None:
+    slow = "a" * 200
+    found = matched("a*a*a*", *[slow] * 20)
+    assert found
+    assert set(found) < {f"{line} MICS133" for line in range(3, 23)}
+    assert matched(r"\d+\.\d+\.\d+", *["1.22.333"] * 300) == []
+
+
 @pytest.mark.parametrize("source", ["flags", "process"])
 def test_bytes_from_the_command_line_that_are_no_text(source: str) -> None:
     given = (
