@@ -9,7 +9,6 @@ from mics_iac.errors import ApiRefused, ManifestInvalid, MicsError, PlanStale, e
 from mics_iac.reporting.figures import counted
 from mics_iac.reporting.lines import Line, Span, line, told
 
-
 # Problems of a manifest that are shown one by one.
 _MOST = 200
 
@@ -39,7 +38,7 @@ def _problem_lines(error: MicsError) -> list[Line]:
         return []
     lines = [line(str(problem)) for problem in error.problems[:_MOST]]
     rest = len(error.problems) - _MOST
-    return [*lines, line(f"... and {counted(rest, 'problem')} more")] if rest > 0 else lines
+    return [*lines, line(f"... and {counted(rest, 'more problem')}")] if rest > 0 else lines
 
 
 def error_json(error: MicsError) -> Mapping[str, object]:
