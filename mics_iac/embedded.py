@@ -27,10 +27,15 @@ def sandbox_folder(manifest_path: Path) -> Path:
 def open_sandbox(folder: Path, profile: Profile | None = None) -> Sandbox:
     """The imitated platform in this folder, which is made if need be; StoreFailed where it cannot be."""
     from mics_iac.sandbox.sandbox import Sandbox  # noqa: PLC0415 (most runs have no use for it)
+    from mics_iac.sandbox.store import Unusable  # noqa: PLC0415
 
     try:
         folder.mkdir(parents=True, exist_ok=True)
         return Sandbox(folder / PLATFORM_FILE, profile=profile)
+    except Unusable as error:
+        raise StoreFailed(
+            f"the sandbox cannot be used: {error}", remedy="free some space, or `mics-iac sandbox reset`"
+        ) from error
     except OSError as error:
         why = error.strerror or "the file system refused"
         raise StoreFailed(

@@ -30,6 +30,8 @@ Do you want to perform these actions?
 def apply(given: Common, options: Mapping[str, Any], *, saved: str | None, auto_approve: bool) -> int:
     """Show the plan, ask if need be, do it, and tell how it ended."""
     reviewed = read_plan(given.at(saved)) if saved is not None else None
+    if reviewed is not None:
+        _refuse_other_choices(given, reviewed)
     _warn_about_state(given)
     with session(given, limits_of(options), saved=reviewed) as run:
         review = _Review(given, run, ask=not auto_approve and reviewed is None)
@@ -57,6 +59,21 @@ def _carry_out(run: Session, options: Mapping[str, Any], reviewed: Plan | None, 
         expect_digest=options["expect_digest"],
         refresh=not options["no_refresh"],
     )
+
+
+def _refuse_other_choices(given: Common, reviewed: Plan) -> None:
+    """A saved plan has its environment and its variables already; others would be passed over in silence."""
+    if given.environment not in {None, reviewed.environment}:
+        planned = f"for {reviewed.environment}" if reviewed.environment is not None else "without an environment"
+        raise UsageError(
+            f"the plan was made {visible(planned)}, not for {visible(given.environment or '')}",
+            remedy="leave --env out, or plan again for the other environment",
+        )
+    if given.variables or given.variable_files:
+        raise UsageError(
+            "a saved plan has its variables already: --var and --var-file cannot be given with it",
+            remedy="leave them out, or plan again with them and --out",
+        )
 
 
 def read_plan(path: Path) -> Plan:

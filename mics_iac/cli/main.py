@@ -106,7 +106,7 @@ def main(args: Sequence[str] | None = None) -> int:
 
 def run() -> NoReturn:
     """The console script."""
-    for stream in (sys.stdout, sys.stderr):
+    for stream in (s for s in (sys.stdout, sys.stderr) if s is not None):  # None where the shell closed it
         # Text that the terminal's encoding does not know is shown as escapes; it does not end the run.
         stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]  # TextIO does not tell
     sys.exit(main())

@@ -65,6 +65,11 @@ def checked_target(path: Path) -> Path:
     try:
         if path.is_dir():
             raise StoreFailed(f"cannot save the plan: {shown} is a folder", remedy="name a file with --out")
+        if os.path.lexists(path) and not _is_plan(path):
+            raise StoreFailed(
+                f"cannot save the plan: {shown} is there already and is no saved plan",
+                remedy="name another file with --out",
+            )
         if not path.parent.is_dir():
             folder = visible(str(path.parent))
             raise StoreFailed(f"cannot save the plan: there is no folder {folder}", remedy="make it, or name another")
@@ -72,6 +77,15 @@ def checked_target(path: Path) -> Path:
         why = error.strerror or "the file system refused"
         raise StoreFailed(f"cannot save the plan to {shown}: {why}", remedy="name another file") from error
     return path
+
+
+def _is_plan(path: Path) -> bool:
+    """Whether a file may be replaced by a plan: it is one. Anything else that stands there may be somebody's data."""
+    if path.is_symlink() or not path.is_file():
+        return False
+    with path.open("rb") as file:
+        head = file.read(200)
+    return head.lstrip().startswith(b"{") and b'"mics_iac_version"' in head
 
 
 def save_plan(made: Plan, path: Path) -> None:

@@ -15,7 +15,8 @@ import msgspec
 from mics_iac.core.address import base_of, matches
 from mics_iac.core.desired import DesiredImport, Part
 from mics_iac.core.ledger import Ledger, Loaded, OpenDoubt
-from mics_iac.core.observed import Observed
+from mics_iac.core.observed import SUCCEEDED, Observed
+from mics_iac.core.outcome import shortfall_of
 from mics_iac.core.plan import Options, Refused, Skip, Stuck, Upload
 from mics_iac.core.strangers import counts_like
 
@@ -43,13 +44,15 @@ class Loading:
         target = self._target(wanted, held, import_id, bases)
         actions: list[Upload | Skip | Stuck] = []
         refusals: list[Refused] = []
-        stuck: Stuck | None = None
+        stops: str | None = None
         for part in wanted.parts:
             decided = self._decide(target, part)
-            if isinstance(decided, Upload) and stuck is not None and wanted.declared.ordered:
-                decided = _stuck(wanted, part, f"`ordered`: waits for {stuck.source}")
+            if isinstance(decided, Upload) and stops is not None and wanted.declared.ordered:
+                decided = _stuck(wanted, part, f"`ordered`: waits for {stops}")
             elif isinstance(decided, Stuck):
-                stuck = decided
+                stops = decided.source
+            elif isinstance(decided, Skip) and not self._options.retry_failed and self._fell_short(target, part):
+                stops = f"{part.source}, which went over its budget: raise `max_failures`, or use --retry-failed"
             if isinstance(decided, Refused):
                 refusals.append(decided)
             else:
@@ -57,6 +60,20 @@ class Loading:
                 if isinstance(decided, Upload):
                     self._planned[*wanted.settings.kind, part.sha256] = (wanted.address, part.source)
         return actions, refusals
+
+    def _fell_short(self, target: _Target, part: Part) -> bool:
+        """Whether the execution that loaded a part settled with more rejected records than the import allows."""
+        budget = target.wanted.declared.max_failures
+        for found in self._ledger.loaded(target.wanted.settings.kind, part.sha256):
+            e = found.execution
+            if e.status in SUCCEEDED and base_of(found.address) in target.bases:
+                return (
+                    shortfall_of(
+                        status=e.status, sent=e.records, loaded=e.total_success, rejected=e.total_failure, budget=budget
+                    )
+                    is not None
+                )
+        return False
 
     def _target(self, wanted: DesiredImport, held: str, import_id: str | None, bases: frozenset[str]) -> _Target:
         ignored = matches(wanted.address, self._options.ignore_history)

@@ -13,7 +13,7 @@ class Tally:
     """What a run did so far.
 
     `loaded` are parts that this run sent, `found` parts that turned out to be loaded already. `ok` and `rejected` are
-    records of the executions that this run saw settle, those it only found left out.
+    records of the parts that this run sent, as far as it saw them settle.
     """
 
     adopted: int = 0
@@ -25,7 +25,7 @@ class Tally:
     _new: set[str] = field(default_factory=set)
     _changing: set[str] = field(default_factory=set)
     _sent: set[tuple[str, str]] = field(default_factory=set)
-    _foreign: set[tuple[str, str]] = field(default_factory=set)
+    _mine: set[tuple[str, str]] = field(default_factory=set)
     _changed: set[str] = field(default_factory=set)
     _renamed: set[str] = field(default_factory=set)
 
@@ -55,14 +55,13 @@ class Tally:
                 self._sent.add((entry.address, entry.sha256))
             case journal.UploadAccepted():
                 self.loaded += 1
+                self._mine.add((entry.address, entry.id))
             case journal.ExecutionAdopted() if (entry.address, entry.sha256) in self._sent:
                 self.loaded += 1
+                self._mine.add((entry.address, entry.id))
             case journal.ExecutionAdopted():
                 self.found += 1
-                self._foreign.add((entry.address, entry.id))
-            case journal.ExecutionSettled() if (entry.address, entry.id) in self._foreign:
-                pass
-            case journal.ExecutionSettled() if entry.status in SUCCEEDED:
+            case journal.ExecutionSettled() if (entry.address, entry.id) in self._mine and entry.status in SUCCEEDED:
                 self.ok += entry.total_success or 0
                 self.rejected += entry.total_failure or 0
             case _:

@@ -8,15 +8,15 @@ not a sleeping thread.
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Sequence
+from collections import Counter, deque
+from collections.abc import Iterator, Sequence
 from functools import partial
 
 from mics_iac.core import journal
 from mics_iac.core.learn import learn_executions, learn_imports
 from mics_iac.core.observed import Observed
 from mics_iac.core.outcome import Outcome
-from mics_iac.core.plan import Move, Plan, Skip
+from mics_iac.core.plan import Move, Plan, Skip, Stuck
 from mics_iac.core.progress import Waiting
 from mics_iac.core.tally import Tally
 from mics_iac.engine.crew import Crew
@@ -145,5 +145,14 @@ class _Execution:
             if lane.effects
         ]
         job.account.unfinished += self._parts.left(why)
+        job.account.unfinished += self._stuck()
         if job.world.limits.wait:
             job.account.unfinished += self._parts.rounds.left()
+
+    def _stuck(self) -> Iterator[str]:
+        """A sentence for each import with parts that failed before; what failed in this run has been told already."""
+        told = {short.address for short in self._job.account.shortfalls}
+        stuck = Counter(a.address for a in self._job.plan.actions if isinstance(a, Stuck) and a.address not in told)
+        for address, count in stuck.items():
+            parts = "1 part" if count == 1 else f"{count} parts"
+            yield f"{address}: {parts} not loaded, as marked `!`: mend the data, or send again with --retry-failed"

@@ -101,7 +101,7 @@ class LocalSource:
         elif not _is_glob(head):
             if rest:
                 yield from self._walk(f"{folder}{head}/", rest)
-            elif os.path.lexists(self.root / folder / head):
+            elif self._is_there(folder + head):
                 yield folder + head
         else:
             for entry in self._entries(folder):
@@ -111,6 +111,14 @@ class LocalSource:
                             yield folder + entry.name
                     elif entry.is_dir():
                         yield from self._walk(f"{folder}{entry.name}/", rest)
+
+    def _is_there(self, path: str) -> bool:
+        """Whether something has this path; OSError where that cannot be told: nothing is passed over in silence."""
+        try:
+            os.lstat(self.root / path)
+        except (FileNotFoundError, NotADirectoryError):
+            return False
+        return True
 
     def _entries(self, folder: str) -> list[os.DirEntry[str]]:
         try:

@@ -36,7 +36,9 @@ def test_one_that_was_found_after_its_answer_was_lost_counts_as_loaded_by_this_r
 
 def test_records_count_where_the_execution_succeeded() -> None:
     tally = counted(
+        *(journal.UploadAccepted("fr/a", f"t{n}", str(n), "PENDING") for n in (1, 2, 3)),
         journal.ExecutionSettled("fr/a", "1", "SUCCEEDED", 7, 3),
+        journal.ExecutionSettled("fr/a", "4", "SUCCEEDED", 9, 9),
         journal.ExecutionSettled("fr/a", "2", "FAILED", 5, 5),
         journal.ExecutionSettled("fr/a", "3", "SUCCEEDED"),
     )

@@ -271,7 +271,7 @@ def test_an_execution_that_the_platform_has_no_more_is_lost(rig: RetoldRig, late
     assert rig.clock.monotonic() - before < rig.limits.wait_timeout / 10
     assert [e.status for e in rig.executions()] == ["LOST"]
     # It is not sent again unasked.
-    assert rig.apply().exit_code == 0
+    assert rig.apply().exit_code == 3
     assert len(rig.loaded()) == 1
     assert any(isinstance(a, Stuck) for a in rig.plan().actions)
 

@@ -220,7 +220,7 @@ def test_a_failed_execution_is_seven_once_and_stuck_then(rig: Rig, ending: str) 
     plan = rig.plan()
     assert fate(plan) == {"data/a.ndjson": "Stuck"}
     assert short.status in reason(plan, "data/a.ndjson")
-    assert rig.apply().exit_code == 0
+    assert rig.apply().exit_code == 3
     assert rig.apply(retry_failed=True).exit_code == 0
     assert len(rig.loaded()) == 2
     assert fate(rig.plan()) == {"data/a.ndjson": "Skip"}
