@@ -135,9 +135,9 @@ def _show_plan(given: Common, plan: Plan) -> None:
 
 def _asked(given: Common, run: Session) -> bool:
     """Ask the person at the terminal; an end of input is a no, Ctrl-C ends the run with nothing done."""
-    given.screen.out(_QUESTION)
-    run.interrupts.prompting = True
+    run.interrupts.prompting = True  # before the question stands there: Ctrl-C may be the answer to it
     try:
+        given.screen.out(_QUESTION)
         answer = sys.stdin.readline()
     finally:
         run.interrupts.prompting = False

@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from types import FrameType
 
+from mics_iac.errors import Interrupted
+
 _STDERR = 2
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _SHOW_CURSOR = b"\x1b[?25h\n"  # progress bars hide it
@@ -28,8 +30,8 @@ class Interrupts:
 
     def __call__(self, number: int, _frame: FrameType | None) -> None:
         """Handle a signal; runs between any two instructions of the main thread."""
-        if self.prompting and number == signal.SIGINT:
-            raise KeyboardInterrupt
+        if self.prompting:
+            raise KeyboardInterrupt if number == signal.SIGINT else Interrupted(signal=number)
         if self._asked:
             with suppress(OSError):
                 os.write(_STDERR, _SHOW_CURSOR if os.isatty(_STDERR) else b"")
