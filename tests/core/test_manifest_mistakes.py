@@ -34,7 +34,7 @@ datamarts:
         prority: LOW
         sources:
           - ../outside/*
-          - {path: /root/*, allow_empty: maybe}
+          - {path: /srv/data/*, allow_empty: maybe}
           - {path: "s3://bucket/x"}
       a:
         name: A
