@@ -150,7 +150,7 @@ class Store:
             except sqlite3.OperationalError as error:
                 if "locked" not in str(error) or time.monotonic() > deadline:
                     raise
-                time.sleep(0.02)
+                time.sleep(0.02)  # another process is setting the file up; SQLite does not wait for that
             else:
                 return
 

@@ -185,7 +185,7 @@ def drip(text: bytes, seconds: float = 0.05) -> Script:
         peer.read_body()
         for byte in text:
             peer.sock.sendall(bytes([byte]))
-            time.sleep(seconds)
+            time.sleep(seconds)  # a slow peer, on purpose: no assertion waits for it
 
     return script
 

@@ -25,7 +25,7 @@ class RealClock:
         return time.monotonic()
 
     def sleep(self, seconds: float) -> None:
-        time.sleep(seconds)
+        time.sleep(seconds)  # the real clock of a real process: it is started to be killed
 
 
 def hold(state: Path) -> None:
