@@ -1,0 +1,220 @@
+"""Real `mics-iac` processes, the signals they get, and whether each ended as it may.
+
+Knows nothing of what they load.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from random import Random
+from signal import SIGCONT, SIGINT, SIGKILL, SIGSTOP, SIGTERM
+
+ROOT = Path(__file__).parents[3]
+# Seconds after which a process counts as hung; none comes near when all is well.
+PATIENCE = 180.0
+_TICK = 0.01
+
+Stroke = tuple[float, signal.Signals]
+
+
+def command(*args: str) -> list[str]:
+    """A command line of this checkout's `mics-iac`."""
+    return [sys.executable, "-m", "mics_iac", *args]
+
+
+def environment(more: Mapping[str, str]) -> dict[str, str]:
+    """The environment of a process: this one's, without what would change what `mics-iac` does."""
+    bare = {
+        name: value
+        for name, value in os.environ.items()
+        if not (name.startswith(("MICS_", "GITHUB_", "CI", "GITLAB_")) or name.lower().endswith("_proxy"))
+    }
+    return {**bare, "PYTHONPATH": str(ROOT), **more}
+
+
+@dataclass(frozen=True)
+class Treatment:
+    """What is done to one apply: how long it waits for the lock, and signals at seconds after its start."""
+
+    lock_timeout: str
+    strokes: tuple[Stroke, ...] = ()
+
+    @property
+    def patient(self) -> bool:
+        """Whether it waits for the lock as long as anybody may have it."""
+        return self.lock_timeout == PATIENT
+
+
+PATIENT = "150s"
+LEFT_ALONE = Treatment(PATIENT)
+
+
+def draw_treatment(chance: Random, *, reach: float) -> Treatment:
+    """What is done to one process; moments are drawn over `reach` seconds, which is about how long one takes."""
+    lock_timeout = chance.choice((PATIENT, PATIENT, "1s", "0s"))
+    first = chance.uniform(0, reach)
+    second = first + chance.uniform(0, reach / 2)
+    strokes: tuple[Stroke, ...] = chance.choice(
+        (
+            *(((first, SIGKILL),),) * 8,
+            (),
+            ((first, SIGINT),),
+            ((first, SIGTERM),),
+            ((first, SIGINT), (second, SIGINT)),
+            ((first, SIGTERM), (second, SIGTERM)),
+            ((first, SIGINT), (second, SIGKILL)),
+            ((first, SIGSTOP), (second, SIGCONT)),
+            ((first, SIGSTOP), (second, SIGKILL)),
+        )
+    )
+    return Treatment(lock_timeout, strokes)
+
+
+@dataclass
+class Run:
+    """One process, started as the `number`-th; its words are in the files `out` and `err`."""
+
+    number: int
+    treatment: Treatment
+    process: subprocess.Popen[bytes]
+    out: Path
+    err: Path
+    token: str
+    began: float
+    struck: list[signal.Signals] = field(default_factory=list)
+    hung: bool = False
+    seconds: float = 0.0
+
+    @property
+    def name(self) -> str:
+        """What it is called in locks, journals and complaints."""
+        return f"run-{self.number}"
+
+    @property
+    def code(self) -> int:
+        """How it ended; a signal that ended it is negative."""
+        assert self.process.returncode is not None
+        return self.process.returncode
+
+    @property
+    def words(self) -> str:
+        """All that it said."""
+        return self.out.read_text(errors="replace") + self.err.read_text(errors="replace")
+
+    def strike(self, number: signal.Signals) -> None:
+        """Send it a signal, if it is still there."""
+        if self.process.poll() is None:
+            self.process.send_signal(number)
+            self.struck.append(number)
+
+    def troubles(self, *, faulty: bool, alone: bool, expired: bool) -> Iterator[str]:
+        """What is wrong with how it ended. `faulty`: something may have gone wrong on its way to the platform.
+
+        `alone`: nobody else wanted the lock; `expired`: its token may have been refused.
+        """
+        allowed = {0}
+        if faulty:
+            # A look at the platform failed as often as it is repeated (1); something was not done, or is in doubt (3).
+            allowed |= {1, 3}
+        if expired:
+            allowed.add(9)
+        if not (alone or self.treatment.patient):
+            allowed.add(6)
+        for number in self.struck:
+            allowed |= _ENDS.get(number, set())
+        if self.hung:
+            yield f"it did not end within {PATIENCE:.0f} seconds"
+        elif self.code not in allowed:
+            yield f"it ended with {self.code}, not with one of {sorted(allowed)}"
+        words = self.words
+        yield from (f"it said {bad!r}" for bad in ("Traceback", "internal error", self.token) if bad in words)
+
+
+# What a signal may end a process with, besides coming too late. -15: before its handler was there, when nothing was
+# begun; it is sent SIGINT and SIGTERM only once it has said something, since before that Python itself answers them.
+_ENDS = {SIGKILL: {-SIGKILL}, SIGINT: {128 + SIGINT}, SIGTERM: {128 + SIGTERM, -SIGTERM}}
+
+
+class Stage:
+    """Starts processes in one folder, and lets none of them outlive it. Their words go to files in `words`."""
+
+    def __init__(self, folder: Path, words: Path) -> None:
+        self.folder = folder
+        self._words = words
+        self._started = 0
+        self._living: list[Run] = []
+
+    @property
+    def started(self) -> int:
+        """How many processes there were so far."""
+        return self._started
+
+    def start(self, args: Sequence[str], treatment: Treatment) -> Run:
+        """Start one."""
+        self._started += 1
+        number = self._started
+        out, err = (self._words / f"{number:05d}.{kind}" for kind in ("out", "err"))
+        token = f"secret-of-{number:05d}"
+        with out.open("wb") as to_out, err.open("wb") as to_err:
+            process = subprocess.Popen(
+                command(*args),
+                cwd=self.folder,
+                env=environment({"MICS_API_TOKEN": token, "LOGNAME": f"run-{number}"}),
+                stdin=subprocess.DEVNULL,
+                stdout=to_out,
+                stderr=to_err,
+            )
+        run = Run(number, treatment, process, out, err, token, time.monotonic())
+        self._living.append(run)
+        return run
+
+    def finish(self) -> Iterator[Run]:
+        """Treat all that were started, each at its moments, and give each as it ends."""
+        waiting = [
+            (run.began + moment, run, number) for run in self._living for moment, number in run.treatment.strokes
+        ]
+        while self._living:
+            now = time.monotonic()
+            left = []
+            for due, run, number in sorted(waiting, key=lambda one: one[0]):
+                deaf = number in {SIGINT, SIGTERM} and not run.err.stat().st_size
+                if due > now or deaf:
+                    left.append((due, run, number))
+                else:
+                    run.strike(number)
+            waiting = [one for one in left if one[1].process.poll() is None]
+            for run in list(self._living):
+                if run.process.poll() is None and now - run.began > PATIENCE:
+                    run.hung = True
+                    run.process.kill()
+                    run.process.wait()
+                if run.process.poll() is not None:
+                    run.seconds = now - run.began
+                    self._living.remove(run)
+                    yield run
+            time.sleep(_TICK)
+
+    def end(self) -> None:
+        """Kill whatever is left."""
+        for run in self._living:
+            run.process.kill()
+            run.process.wait()
+        self._living.clear()
+
+
+@contextmanager
+def stage(folder: Path, words: Path) -> Iterator[Stage]:
+    """A stage that is empty when the block is left, however it is left."""
+    here = Stage(folder, words)
+    try:
+        yield here
+    finally:
+        here.end()

@@ -1,0 +1,163 @@
+"""The rounds of a soak: things go wrong and processes die, then all is mended, and what came of it is compared.
+
+Everything is drawn from the seed and the number of the round, so that a seed can be run again; what the processes do
+between two signals is the machine's affair.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+from random import Random
+from signal import SIGKILL
+
+from mics_iac.core import journal
+from mics_iac.core.journal import decode_journal
+from tests.bench.soak.processes import LEFT_ALONE, PATIENT, Run, Stage, Treatment, draw_treatment
+from tests.bench.soak.project import Project
+from tests.bench.soak.served import EXPIRED, SETTLE, Platform, draw_faults
+from tests.bench.soak.truth import NOTHING_SEEN, Verdict, compare
+
+# How often all is mended and compared: after each so many rounds, and at the end.
+EVERY = 4
+# A round may wait this long (seconds) for what it sent; calm runs may wait longer than anything takes.
+_WAIT, _CALM_WAIT = "8s", "60s"
+
+
+@dataclass
+class Figures:
+    """What is counted while it goes on."""
+
+    rounds: int = 0
+    crowds: int = 0
+    signals: Counter[str] = field(default_factory=Counter)
+    ends: Counter[int] = field(default_factory=Counter)
+    faults: Counter[str] = field(default_factory=Counter)
+    killed: int = 0
+    killed_after_sending: int = 0
+    killed_while_sending: int = 0
+    lost: int = 0
+    restored: int = 0
+    verdict: Verdict = NOTHING_SEEN
+
+
+@dataclass
+class Soak:
+    """A project, its platform and the processes between them."""
+
+    project: Project
+    platform: Platform
+    stage: Stage
+    seed: int
+    most: int
+    """The most processes at once."""
+    figures: Figures = field(default_factory=Figures)
+    troubles: list[str] = field(default_factory=list)
+    _calm: float = 1.0
+    """Seconds that one process takes when nothing goes wrong."""
+
+    def begin(self) -> None:
+        """Load the first files in peace, and see how long that takes."""
+        self.project.begin(self._chance("first files"))
+        [run] = self._finish(_apply(LEFT_ALONE, _CALM_WAIT), faulty=False)
+        self._calm = run.seconds
+        self._compare()
+
+    def round(self) -> None:
+        """One round of trouble; every few of them, a look at what came of it."""
+        self.figures.rounds += 1
+        self.project.grow(self._chance("files"))
+        chance = self._chance("processes")
+        count = chance.randint(1, self.most)
+        # Several share the processors, and faults make them wait: signals are to fall everywhere in what they do.
+        reach = self._calm * (count + 1) / 2 * chance.choice((1, 2, 3))
+        treatments = [draw_treatment(chance, reach=reach) for _ in range(count)]
+        faults = draw_faults(self._chance("faults"))
+        self.platform.break_(faults)
+        expired = any(name == EXPIRED for name, _ in faults)
+        self._finish(*(_apply(one, _WAIT) for one in treatments), faulty=True, expired=expired)
+        self.figures.faults += self.platform.mend()
+        self._mistreat_state(self._chance("state"))
+        if self.figures.rounds % EVERY == 0:
+            self.look()
+
+    def look(self) -> None:
+        """Nothing goes wrong any more: several runs at once, of which one works; then all must be as it should."""
+        chance = self._chance("crowd")
+        others = [Treatment(chance.choice((PATIENT, "1s", "0s"))) for _ in range(chance.randint(1, self.most) - 1)]
+        self.figures.crowds += bool(others)
+        self._finish(*(_apply(one, _CALM_WAIT) for one in (LEFT_ALONE, *others)), faulty=False)
+        self._finish((["plan", "--detailed-exitcode"], LEFT_ALONE), faulty=False)
+        self._compare()
+
+    def _finish(self, *wanted: tuple[list[str], Treatment], faulty: bool, expired: bool = False) -> list[Run]:
+        """Start these at one moment, and judge each as it ends."""
+        runs = [self.stage.start(args, treatment) for args, treatment in wanted]
+        for run in self.stage.finish():
+            self._count(run)
+            self.troubles += [
+                f"{run.name} ({', '.join(one.name for one in run.struck) or 'left alone'}): {trouble}"
+                for trouble in run.troubles(faulty=faulty, alone=len(runs) == 1, expired=expired)
+            ]
+        return runs
+
+    def _count(self, run: Run) -> None:
+        figures = self.figures
+        figures.ends[run.code] += 1
+        figures.signals.update(number.name for number in run.struck)
+        if run.code == -SIGKILL:
+            figures.killed += 1
+            begun, answered = _requests(self.project, run)
+            figures.killed_after_sending += begun > 0
+            figures.killed_while_sending += begun > answered
+
+    def _mistreat_state(self, chance: Random) -> None:
+        """Between two runs the state may get lost, or an older copy may be put back."""
+        self.project.keep_copy()
+        fate = chance.random()
+        if fate < 0.25:
+            # A request of a killed run may still be under way, and the doubt about it is lost with the state. Nobody
+            # could know then that it is to be waited for: so it is waited for here.
+            time.sleep(SETTLE)
+        if fate < 0.1:
+            self.project.lose_state(chance)
+            self.figures.lost += 1
+        elif fate < 0.25:
+            self.figures.restored += self.project.restore_state(chance)
+
+    def _compare(self) -> None:
+        verdict = compare(self.project, self.platform.truth())
+        self.figures.verdict = verdict
+        self.troubles += verdict.troubles
+        self.troubles += [f"{name} was left behind" for name in self.project.leftovers()]
+
+    def _chance(self, what: str) -> Random:
+        return Random(f"{self.seed}/{self.figures.rounds}/{what}")
+
+
+def _apply(treatment: Treatment, wait: str) -> tuple[list[str], Treatment]:
+    args = ["apply", "--auto-approve", "-v", "--settle-delay", f"{SETTLE}s", "--wait-timeout", wait]
+    return [*args, "--lock-timeout", treatment.lock_timeout], treatment
+
+
+_BEGUN = (journal.CreateBegun, journal.ChangeBegun, journal.UploadBegun)
+_ANSWERED = (
+    *(journal.ImportCreated, journal.CreateAbandoned, journal.ImportChanged),
+    *(journal.UploadAccepted, journal.UploadDoubted, journal.UploadAbandoned, journal.UploadRefused),
+)
+
+
+def _requests(project: Project, run: Run) -> tuple[int, int]:
+    """How many requests that change something a killed run had begun, and how many of them were answered.
+
+    From its journal: the next run may have folded it already, then it is not known, and counts as none.
+    """
+    for path in project.journals():
+        try:
+            entries = decode_journal(path.read_bytes(), name=path.name).entries
+        except FileNotFoundError:
+            continue
+        if entries and isinstance(entries[0], journal.RunBegun) and entries[0].who.startswith(f"{run.name}@"):
+            return (sum(isinstance(e, _BEGUN) for e in entries), sum(isinstance(e, _ANSWERED) for e in entries))
+    return (0, 0)
