@@ -60,7 +60,7 @@ class Breakable(H11Protocol):
     def reset(self) -> None:
         """Drop the connection at once with a RST, whatever is still on its way."""
         plug = self.transport.get_extra_info("socket")
-        if plug is not None:
+        if plug is not None and plug.fileno() >= 0:  # closed already where the client has left
             plug.setsockopt(SOL_SOCKET, SO_LINGER, struct.pack("ii", 1, 0))
         self.transport.abort()
 

@@ -92,6 +92,19 @@ def test_a_client_that_leaves_in_the_middle_loads_nothing(
     assert sandbox.executions() == ()
 
 
+@pytest.mark.parametrize("kind", ["reset_before", "reset_midway", "reset_after", "cut_answer"])
+def test_a_client_that_leaves_before_its_connection_breaks_is_no_error(
+    sandbox: Sandbox, client: requests.Session, caplog: pytest.LogCaptureFixture, kind: Kind
+) -> None:
+    faults = FaultPlan([Fault(kind, path="*/document_imports", delay_ms=200)])
+    with serving(sandbox, faults=faults) as base:
+        url = urlsplit(base)
+        with socket.create_connection((url.hostname or "", url.port or 0)) as plug:
+            plug.sendall(b"GET /v1/datamarts/1502/document_imports HTTP/1.1\r\nHost: x\r\nAuthorization: t\r\n\r\n")
+        client.get(f"{base}/v1/datamarts")  # by its answer, the request before it is being waited for
+    assert [record.getMessage() for record in caplog.records] == []
+
+
 def test_a_delay_and_a_throttle(base: str, client: requests.Session, faults: FaultPlan) -> None:
     faults.add(Fault("throttle", delay_ms=1, retry_after="3"))
     answer = client.get(f"{base}/v1/datamarts")
