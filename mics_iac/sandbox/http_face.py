@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import struct
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from functools import partial
 from socket import IPPROTO_TCP, SO_LINGER, SOL_SOCKET, TCP_NODELAY, socket
 from types import FrameType
@@ -81,8 +81,12 @@ class Face:
         if self._threads is None:
             self._threads = anyio.CapacityLimiter(MOST_AT_ONCE)
         incoming = Incoming(scope, receive)
+        stream = incoming.stream()
         try:
-            outcome = await anyio.to_thread.run_sync(self._exchange.perform, _received(incoming), limiter=self._threads)
+            # Taken before any delay: what came whole is acted on, though its client may leave meanwhile.
+            first = await anext(stream)
+            request = _received(incoming, _body(first, stream))
+            outcome = await anyio.to_thread.run_sync(self._exchange.perform, request, limiter=self._threads)
         except ClientDisconnect:
             return
         if isinstance(outcome, Response):
@@ -91,26 +95,27 @@ class Face:
             await _suffer(scope, receive, send, outcome)
 
 
-def _received(incoming: Incoming) -> Request:
+def _received(incoming: Incoming, body: Iterator[bytes]) -> Request:
     return Request(
         method=incoming.method.upper(),
         path=incoming.scope["path"],
         query=tuple(incoming.query_params.multi_items()),
         headers=dict(incoming.headers.items()),
-        body=_body(incoming),
+        body=body,
     )
 
 
-def _body(incoming: Incoming) -> Iterator[bytes]:
+def _body(first: bytes, stream: AsyncIterator[bytes]) -> Iterator[bytes]:
     """The body as it comes, pulled from the event loop by the thread that works on the request."""
-    stream = incoming.stream()
 
     async def following() -> bytes | None:
         return await anext(stream, None)
 
-    while (chunk := anyio.from_thread.run(following)) is not None:
+    chunk: bytes | None = first
+    while chunk is not None:
         if chunk:
             yield chunk
+        chunk = anyio.from_thread.run(following)
 
 
 def _headers(response: Response) -> list[tuple[bytes, bytes]]:

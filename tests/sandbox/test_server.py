@@ -92,6 +92,17 @@ def test_a_client_that_leaves_in_the_middle_loads_nothing(
     assert sandbox.executions() == ()
 
 
+@pytest.mark.parametrize("kind", ["delay", "reset_after", "cut_answer", "garbage"])
+def test_a_request_that_came_whole_is_acted_on_though_its_client_has_left(sandbox: Sandbox, kind: Kind) -> None:
+    with serving(sandbox, faults=FaultPlan([Fault(kind, delay_ms=200)])) as base:
+        url = urlsplit(uploads(base, sandbox))
+        with socket.create_connection((url.hostname or "", url.port or 0)) as plug:
+            head = f"POST {url.path} HTTP/1.1\r\nHost: x\r\nAuthorization: t\r\nContent-Type: application/x-ndjson\r\n"
+            plug.sendall(head.encode() + f"Content-Length: {len(GOOD)}\r\n\r\n".encode() + GOOD)
+        requests.get(f"{base}/v1/datamarts", headers={"Authorization": "t"}, timeout=30)
+    assert [execution.bytes for execution in sandbox.executions()] == [len(GOOD)]
+
+
 @pytest.mark.parametrize("kind", ["reset_before", "reset_midway", "reset_after", "cut_answer"])
 def test_a_client_that_leaves_before_its_connection_breaks_is_no_error(
     sandbox: Sandbox, client: requests.Session, caplog: pytest.LogCaptureFixture, kind: Kind
