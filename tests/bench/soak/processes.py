@@ -6,7 +6,6 @@ Knows nothing of what they load.
 from __future__ import annotations
 
 import os
-import signal
 import subprocess
 import sys
 import time
@@ -15,14 +14,22 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
-from signal import SIGCONT, SIGINT, SIGKILL, SIGSTOP, SIGTERM
+from signal import SIGCONT, SIGINT, SIGKILL, SIGSTOP, SIGTERM, Signals
 
 ROOT = Path(__file__).parents[3]
 # Seconds after which a process counts as hung; none comes near when all is well.
 PATIENCE = 180.0
-_TICK = 0.01
+# Seconds between two looks at the processes: signals are no more exact than that.
+_TICK = 0.005
 
-Stroke = tuple[float, signal.Signals]
+
+@dataclass(frozen=True)
+class Stroke:
+    """A signal, so many seconds after the process started, or (`planned`) after it showed what it is about to do."""
+
+    number: Signals
+    seconds: float
+    planned: bool = False
 
 
 def command(*args: str) -> list[str]:
@@ -42,7 +49,7 @@ def environment(more: Mapping[str, str]) -> dict[str, str]:
 
 @dataclass(frozen=True)
 class Treatment:
-    """What is done to one apply: how long it waits for the lock, and signals at seconds after its start."""
+    """What is done to one apply: how long it waits for the lock, and the signals it gets, in order."""
 
     lock_timeout: str
     strokes: tuple[Stroke, ...] = ()
@@ -57,25 +64,31 @@ PATIENT = "150s"
 LEFT_ALONE = Treatment(PATIENT)
 
 
-def draw_treatment(chance: Random, *, reach: float) -> Treatment:
-    """What is done to one process; moments are drawn over `reach` seconds, which is about how long one takes."""
-    lock_timeout = chance.choice((PATIENT, PATIENT, "1s", "0s"))
-    first = chance.uniform(0, reach)
-    second = first + chance.uniform(0, reach / 2)
-    strokes: tuple[Stroke, ...] = chance.choice(
+def draw_treatment(chance: Random, *, start: float, work: float) -> Treatment:
+    """What is done to one process.
+
+    Half of the signals fall anywhere in a run, from its first instruction on; the other half while it works, where it
+    sends: that is short, and early after the plan. `start` and `work` are about how long (seconds) the two take.
+    """
+    planned = chance.random() < 0.5
+    first = work * chance.random() ** 2 if planned else chance.uniform(0, start + work)
+    second = first + chance.uniform(0, work)
+    numbers: tuple[Signals, ...] = chance.choice(
         (
-            *(((first, SIGKILL),),) * 8,
+            *((SIGKILL,),) * 8,
             (),
-            ((first, SIGINT),),
-            ((first, SIGTERM),),
-            ((first, SIGINT), (second, SIGINT)),
-            ((first, SIGTERM), (second, SIGTERM)),
-            ((first, SIGINT), (second, SIGKILL)),
-            ((first, SIGSTOP), (second, SIGCONT)),
-            ((first, SIGSTOP), (second, SIGKILL)),
+            (SIGINT,),
+            (SIGTERM,),
+            (SIGINT, SIGINT),
+            (SIGTERM, SIGTERM),
+            (SIGINT, SIGKILL),
+            (SIGSTOP, SIGCONT),
+            (SIGSTOP, SIGKILL),
         )
     )
-    return Treatment(lock_timeout, strokes)
+    moments = (first, second)
+    strokes = tuple(Stroke(number, moment, planned) for number, moment in zip(numbers, moments, strict=False))
+    return Treatment(chance.choice((PATIENT, PATIENT, PATIENT, "1s", "0s")), strokes)
 
 
 @dataclass
@@ -89,9 +102,15 @@ class Run:
     err: Path
     token: str
     began: float
-    struck: list[signal.Signals] = field(default_factory=list)
+    planned: float | None = None
+    """When (monotonic seconds, as `began`) it showed its plan: what it does begins then."""
+    ended: float | None = None
     hung: bool = False
-    seconds: float = 0.0
+    struck: list[Signals] = field(default_factory=list)
+    _due: list[Stroke] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self._due = list(self.treatment.strokes)
 
     @property
     def name(self) -> str:
@@ -109,11 +128,27 @@ class Run:
         """All that it said."""
         return self.out.read_text(errors="replace") + self.err.read_text(errors="replace")
 
-    def strike(self, number: signal.Signals) -> None:
-        """Send it a signal, if it is still there."""
-        if self.process.poll() is None:
-            self.process.send_signal(number)
-            self.struck.append(number)
+    def treat(self, now: float) -> None:
+        """Send it the signals that are due, and see whether it has ended."""
+        if self.planned is None and self.out.stat().st_size:
+            self.planned = now
+        while self._due and self._is_due(self._due[0], now):
+            number = self._due.pop(0).number
+            if self.process.poll() is None:
+                self.process.send_signal(number)
+                self.struck.append(number)
+        if now - self.began > PATIENCE and self.process.poll() is None:
+            self.hung = True
+            self.process.kill()
+            self.process.wait()
+        if self.process.poll() is not None:
+            self.ended = now
+
+    def _is_due(self, stroke: Stroke, now: float) -> bool:
+        if stroke.number in {SIGINT, SIGTERM} and not self.err.stat().st_size:
+            return False  # Python itself would answer: nothing of ours is there yet
+        since = self.planned if stroke.planned else self.began
+        return since is not None and now >= since + stroke.seconds
 
     def troubles(self, *, faulty: bool, alone: bool, expired: bool) -> Iterator[str]:
         """What is wrong with how it ended. `faulty`: something may have gone wrong on its way to the platform.
@@ -138,9 +173,9 @@ class Run:
         yield from (f"it said {bad!r}" for bad in ("Traceback", "internal error", self.token) if bad in words)
 
 
-# What a signal may end a process with, besides coming too late. -15: before its handler was there, when nothing was
-# begun; it is sent SIGINT and SIGTERM only once it has said something, since before that Python itself answers them.
-_ENDS = {SIGKILL: {-SIGKILL}, SIGINT: {128 + SIGINT}, SIGTERM: {128 + SIGTERM, -SIGTERM}}
+# What a signal may end a process with, besides coming too late. -2 and -15 (130 and 143 to a shell): before its handler
+# was there, or after, when nothing is begun any more.
+_ENDS = {SIGKILL: {-SIGKILL}, SIGINT: {128 + SIGINT, -SIGINT}, SIGTERM: {128 + SIGTERM, -SIGTERM}}
 
 
 class Stage:
@@ -178,26 +213,10 @@ class Stage:
 
     def finish(self) -> Iterator[Run]:
         """Treat all that were started, each at its moments, and give each as it ends."""
-        waiting = [
-            (run.began + moment, run, number) for run in self._living for moment, number in run.treatment.strokes
-        ]
         while self._living:
-            now = time.monotonic()
-            left = []
-            for due, run, number in sorted(waiting, key=lambda one: one[0]):
-                deaf = number in {SIGINT, SIGTERM} and not run.err.stat().st_size
-                if due > now or deaf:
-                    left.append((due, run, number))
-                else:
-                    run.strike(number)
-            waiting = [one for one in left if one[1].process.poll() is None]
             for run in list(self._living):
-                if run.process.poll() is None and now - run.began > PATIENCE:
-                    run.hung = True
-                    run.process.kill()
-                    run.process.wait()
-                if run.process.poll() is not None:
-                    run.seconds = now - run.began
+                run.treat(time.monotonic())
+                if run.ended is not None:
                     self._living.remove(run)
                     yield run
             time.sleep(_TICK)

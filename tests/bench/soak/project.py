@@ -77,7 +77,7 @@ class Project:
         if chance.random() < 0.2:
             address = chance.choice(sorted(self.imports))
             self.imports[address] = replace(self.imports[address], priority=chance.choice(("LOW", "MEDIUM", "HIGH")))
-        for _ in range(chance.randint(1, 5)):
+        for _ in range(chance.randint(2, 8)):
             self._add(chance.choice(sorted(self.imports)), chance)
         if chance.random() < 0.3:
             number = chance.randrange(len(self._files))

@@ -54,14 +54,16 @@ class Soak:
     """The most processes at once."""
     figures: Figures = field(default_factory=Figures)
     troubles: list[str] = field(default_factory=list)
-    _calm: float = 1.0
-    """Seconds that one process takes when nothing goes wrong."""
+    _start: float = 1.0
+    _work: float = 1.0
+    """Seconds that one process takes to its plan, and from there to its end, when nothing goes wrong."""
 
     def begin(self) -> None:
         """Load the first files in peace, and see how long that takes."""
         self.project.begin(self._chance("first files"))
         [run] = self._finish(_apply(LEFT_ALONE, _CALM_WAIT), faulty=False)
-        self._calm = run.seconds
+        if run.planned is not None and run.ended is not None:
+            self._start, self._work = run.planned - run.began, run.ended - run.planned
         self._compare()
 
     def round(self) -> None:
@@ -70,9 +72,12 @@ class Soak:
         self.project.grow(self._chance("files"))
         chance = self._chance("processes")
         count = chance.randint(1, self.most)
-        # Several share the processors, and faults make them wait: signals are to fall everywhere in what they do.
-        reach = self._calm * (count + 1) / 2 * chance.choice((1, 2, 3))
-        treatments = [draw_treatment(chance, reach=reach) for _ in range(count)]
+        # Several share the processors, and what goes wrong makes them wait.
+        slower = (count + 1) / 2
+        treatments = [
+            draw_treatment(chance, start=self._start * slower, work=self._work * chance.choice((1, 2, 4)))
+            for _ in range(count)
+        ]
         faults = draw_faults(self._chance("faults"))
         self.platform.break_(faults)
         expired = any(name == EXPIRED for name, _ in faults)
