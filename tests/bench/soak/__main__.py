@@ -38,7 +38,11 @@ def main() -> None:
     print(f"seed: {seed}", flush=True)
     began = time.monotonic()
     bounds = (options.rounds, math.inf) if options.rounds is not None else (math.inf, began + options.seconds)
-    soak = _soak(folder, bounds, seed=seed, most=options.processes)
+    try:
+        soak = _soak(folder, bounds, seed=seed, most=options.processes)
+    except BaseException:
+        print(f"broken off; kept in: {folder}", flush=True)
+        raise
     _report(soak, seconds=time.monotonic() - began)
     if soak.troubles or options.keep:
         print(f"kept in: {folder}")

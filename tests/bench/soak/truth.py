@@ -79,6 +79,9 @@ def _of_imports(project: Project, imports: Any, addresses: dict[_Title, str]) ->
 
 def _of_state(project: Project, seen: Any, owners: dict[str, str | None]) -> Iterator[str]:
     """How the state differs from the platform: ids, contents, and the counts of every execution."""
+    if not project.state.exists():
+        yield "there is no state"
+        return
     state = json.loads(project.state.read_bytes())
     if state["creating"]:
         yield f"the state is still in doubt about creations: {sorted(state['creating'])}"
