@@ -17,7 +17,7 @@ from mics_iac.core.journal import decode_journal
 from tests.bench.soak.processes import LEFT_ALONE, PATIENT, Run, Stage, Treatment, draw_treatment
 from tests.bench.soak.project import Project
 from tests.bench.soak.served import EXPIRED, SETTLE, Platform, draw_faults
-from tests.bench.soak.truth import NOTHING_SEEN, Verdict, compare
+from tests.bench.soak.truth import NOTHING_SEEN, Verdict, compare, glance
 
 # How often all is mended and compared: after each so many rounds, and at the end.
 EVERY = 4
@@ -70,22 +70,33 @@ class Soak:
         """One round of trouble; every few of them, a look at what came of it."""
         self.figures.rounds += 1
         self.project.grow(self._chance("files"))
-        chance = self._chance("processes")
+        runs = self._disturb(self._chance("processes"), draw_faults(self._chance("faults")))
+        # All of them saw the same files: if one ended with 0, all is loaded, whatever befell the others.
+        done = any(run.code == 0 for run in runs)
+        seen = self.platform.truth()
+        self.troubles += glance(self.project, seen, done=done)
+        if self.troubles:
+            # What lies there is to be looked at as it is: only the figures are taken.
+            self.figures.verdict = compare(self.project, seen)
+            return
+        self._mistreat_state(self._chance("state"))
+        if self.figures.rounds % EVERY == 0:
+            self.look()
+
+    def _disturb(self, chance: Random, faults: list[tuple[str, dict[str, object]]]) -> list[Run]:
+        """Several applies at once, while all goes wrong."""
         count = chance.randint(1, self.most)
-        # Several share the processors, and what goes wrong makes them wait.
+        # They share the processors, and what goes wrong makes them wait.
         slower = (count + 1) / 2
         treatments = [
             draw_treatment(chance, start=self._start * slower, work=self._work * chance.choice((1, 2, 4)))
             for _ in range(count)
         ]
-        faults = draw_faults(self._chance("faults"))
         self.platform.break_(faults)
         expired = any(name == EXPIRED for name, _ in faults)
-        self._finish(*(_apply(one, _WAIT) for one in treatments), faulty=True, expired=expired)
+        runs = self._finish(*(_apply(one, _WAIT) for one in treatments), faulty=True, expired=expired)
         self.figures.faults += self.platform.mend()
-        self._mistreat_state(self._chance("state"))
-        if self.figures.rounds % EVERY == 0:
-            self.look()
+        return runs
 
     def look(self) -> None:
         """Nothing goes wrong any more: several runs at once, of which one works; then all must be as it should."""

@@ -30,27 +30,48 @@ NOTHING_SEEN = Verdict(0, 0, 0, 0, 0, ())
 
 
 def compare(project: Project, seen: Any) -> Verdict:
-    """Judge what the control endpoint says of all imports and executions (`seen`)."""
-    addresses = {_title_of(project, address): address for address in project.imports}
-    owners = {one["id"]: addresses.get(_title(one)) for one in seen["imports"]}
-    loaded = Counter((owners[one["import_id"]] or one["import_id"], one["sha256"]) for one in seen["executions"])
-    duplicates = sum(count - 1 for count in loaded.values())
-    missing = project.contents - loaded.keys()
-    troubles = [
-        *(f"{address}: {sha256} was loaded {count} times" for (address, sha256), count in loaded.items() if count > 1),
-        *(f"{address}: {sha256} was never loaded" for address, sha256 in sorted(missing)),
-        *(f"{address}: {sha256} is no file's content" for address, sha256 in sorted(loaded.keys() - project.contents)),
-        *_of_imports(project, seen["imports"], addresses),
-        *_of_state(project, seen, owners),
-    ]
+    """Judge what the control endpoint says of all imports and executions (`seen`), once all should be done."""
+    addresses = _addresses(project)
+    owners = _owners(addresses, seen)
+    loaded = _loaded(owners, seen)
     return Verdict(
         contents=len(project.contents),
         executions=len(seen["executions"]),
         imports=len(seen["imports"]),
-        duplicates=duplicates,
-        missing=len(missing),
-        troubles=tuple(troubles),
+        duplicates=sum(count - 1 for count in loaded.values()),
+        missing=len(project.contents - loaded.keys()),
+        troubles=(
+            *_of_contents(project, loaded, done=True),
+            *_of_imports(project, seen["imports"], addresses),
+            *_of_state(project, seen, owners),
+        ),
     )
+
+
+def glance(project: Project, seen: Any, *, done: bool) -> tuple[str, ...]:
+    """What is wrong with the contents at any moment; `done`: a run said that it left nothing undone."""
+    return tuple(_of_contents(project, _loaded(_owners(_addresses(project), seen), seen), done=done))
+
+
+def _addresses(project: Project) -> dict[_Title, str]:
+    return {_title_of(project, address): address for address in project.imports}
+
+
+def _owners(addresses: dict[_Title, str], seen: Any) -> dict[str, str | None]:
+    """The address of each import by its id, None for one that is nobody's."""
+    return {one["id"]: addresses.get(_title(one)) for one in seen["imports"]}
+
+
+def _loaded(owners: dict[str, str | None], seen: Any) -> Counter[tuple[str, str]]:
+    return Counter((owners[one["import_id"]] or one["import_id"], one["sha256"]) for one in seen["executions"])
+
+
+def _of_contents(project: Project, loaded: Counter[tuple[str, str]], *, done: bool) -> Iterator[str]:
+    yield from (f"{address}: {sha256} was loaded {n} times" for (address, sha256), n in loaded.items() if n > 1)
+    foreign = sorted(loaded.keys() - project.contents)
+    yield from (f"{address}: {sha256} is no file's content" for address, sha256 in foreign)
+    missing = sorted(project.contents - loaded.keys()) if done else ()
+    yield from (f"{address}: {sha256} was never loaded" for address, sha256 in missing)
 
 
 def _title_of(project: Project, address: str) -> _Title:
