@@ -18,12 +18,12 @@ from tests.bench.soak.processes import command, environment
 # How long an execution waits and runs, in milliseconds: short, but not over by the time that its upload is answered.
 QUEUE_MS, RUN_MS = 50, 50
 
-# The longest that the sandbox holds a request before it acts. It must stay far below SETTLE: what a platform does
-# later than that after the listings which show no trace of it cannot be told from what it never did, so a longer
-# delay would show nothing but that. The distance between the two is for a busy machine, on which the sandbox itself
-# comes late.
-SLOWEST_MS = 300
-SETTLE = 2.0
+# The longest that the sandbox holds a request before it acts: long enough for its client to be killed meanwhile and for
+# the next one, which waits for the lock, to look. It must stay far below SETTLE: what a platform does later than that
+# after a listing without a trace of it cannot be told from what it never did, so a longer delay would show nothing but
+# that. The distance between the two is for a busy machine, on which the sandbox itself comes late.
+SLOWEST_MS = 1000
+SETTLE = 3.0
 """Seconds for `--settle-delay`."""
 
 # By the names of the issue. Where a fault says that the platform did not act, it did not: `throttle` never has `acts`,
@@ -69,7 +69,7 @@ def draw_faults(chance: Random) -> list[tuple[str, dict[str, object]]]:
             "times": chance.randint(1, 3),
             "probability": chance.choice((1.0, 1.0, 0.5)),
         }
-        if chance.random() < 0.3:
+        if chance.random() < 0.4:
             fault["delay_ms"] = chance.randint(1, SLOWEST_MS)
         drawn.append((name, fault))
     return drawn
