@@ -110,10 +110,17 @@ class ImportMoved(_Entry, frozen=True, tag="import-moved"):
     target: str
 
 
-class UploadBegun(_Entry, frozen=True, tag="upload-begun"):
-    """A part is about to be sent. Fields as in `state.Doubt`, which it is until its outcome is known."""
+class ImportForgotten(_Entry, frozen=True, tag="import-forgotten"):
+    """A person took an address out of the state, with its ledger; the platform keeps the import."""
 
     address: str
+
+
+class UploadBegun(_Entry, frozen=True, tag="upload-begun"):
+    """A part is about to be sent into an import. Fields as in `state.Doubt`, which it is until its outcome is known."""
+
+    address: str
+    import_id: str
     attempt: str
     source: str
     part: int
@@ -168,6 +175,7 @@ class ExecutionAdopted(_Entry, frozen=True, tag="execution-adopted"):
     """
 
     address: str
+    import_id: str
     id: str
     source: str
     part: int
@@ -182,8 +190,17 @@ class StrangerRead(_Entry, frozen=True, tag="stranger-read"):
     """The input file of an execution that somebody else made was read; these are its bytes' digest."""
 
     address: str
+    import_id: str
     id: str
     sha256: str
+
+
+class StrangerDismissed(_Entry, frozen=True, tag="stranger-dismissed"):
+    """A person decided that an execution is none of ours; its bytes could not tell."""
+
+    address: str
+    import_id: str
+    id: str
 
 
 class ExecutionSettled(_Entry, frozen=True, tag="execution-settled"):
@@ -208,6 +225,7 @@ Entry = (
     | GuardChanged
     | ImportGone
     | ImportMoved
+    | ImportForgotten
     | UploadBegun
     | UploadAccepted
     | UploadDoubted
@@ -215,6 +233,7 @@ Entry = (
     | UploadRefused
     | ExecutionAdopted
     | StrangerRead
+    | StrangerDismissed
     | ExecutionSettled
 )
 

@@ -78,11 +78,13 @@ class Loading:
     def _target(self, wanted: DesiredImport, held: str, import_id: str | None, bases: frozenset[str]) -> _Target:
         ignored = matches(wanted.address, self._options.ignore_history)
         possible: dict[int | None, str] = {}
+        equal: dict[str, str] = {}
         if import_id is not None and not ignored:
-            same = self._ledger.import_id(held) == import_id
-            known = self._ledger.known_executions(held) if same else frozenset()
+            known, read = self._ledger.known_executions(held, import_id), self._ledger.stranger_digests(held, import_id)
             for execution in self._observed.executions.get(import_id, ()):
-                if execution.id not in known:
+                if execution.id in read:
+                    equal.setdefault(read[execution.id], execution.id)
+                elif execution.id not in known:
                     possible.setdefault(execution.number_of_lines, execution.id)
         doubts = [] if ignored else self._doubts.get(wanted.settings.kind, [])
         return _Target(
@@ -91,6 +93,7 @@ class Loading:
             import_id,
             bases,
             possible=possible,
+            equal=equal,
             refused=self._ledger.refusals(held) if import_id is not None else {},
             doubted=frozenset(d.sha256 for d in self._ledger.doubts(held)),
             elsewhere={
@@ -145,6 +148,8 @@ class Loading:
             return _upload(wanted, part, f"--retry-failed: {trouble}")
         if part.sha256 in target.doubted:
             return _upload(wanted, part, "its last answer was lost: apply looks for its execution first")
+        if part.sha256 in target.equal:
+            return _upload(wanted, part, f"execution {target.equal[part.sha256]} has the same bytes: apply adopts it")
         for count in counts_like(lines=part.lines, records=part.records):
             if count in target.possible:
                 return _upload(
@@ -165,9 +170,10 @@ class Loading:
 class _Target:
     """One import, and what the ledger and the platform say of parts that may go into it.
 
-    `possible` are executions that the ledger does not know, one for each line count (None: not counted yet). `refused`
-    are HTTP statuses by sha256, `doubted` the parts whose last answer was lost; `elsewhere` those whose answer was lost
-    by another import, with its address, `lost` those by an import that cannot be asked any more, with its id.
+    `possible` are executions that the ledger does not know, one for each line count (None: not counted yet),
+    `equal` those whose bytes were read before, by sha256. `refused` are HTTP statuses by sha256, `doubted` the
+    parts whose last answer was lost; `elsewhere` those whose answer was lost by another import, with its address,
+    `lost` those by an import that cannot be asked any more, with its id.
     """
 
     wanted: DesiredImport
@@ -175,6 +181,7 @@ class _Target:
     import_id: str | None
     bases: frozenset[str]
     possible: dict[int | None, str]
+    equal: dict[str, str]
     refused: dict[str, int]
     doubted: frozenset[str]
     elsewhere: dict[str, str]

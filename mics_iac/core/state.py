@@ -64,7 +64,10 @@ class Doubt(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=True):
 
 
 class Stranger(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=True):
-    """An execution that somebody else made, whose input file was read: its sha256 saves reading it again."""
+    """An execution that somebody else made, whose input file was read: its sha256 saves reading it again.
+
+    An empty `sha256` is no digest of any bytes: a person decided that the execution is none of ours.
+    """
 
     id: str
     sha256: str

@@ -119,6 +119,11 @@ class _Execution:
 
     def _prepare(self, lane: Lane) -> None:
         job = self._job
+        if lane.former:
+            assert lane.import_id is not None
+            assert lane.settings is not None
+            self._parts.open(lane, Ready(lane.import_id, lane.settings, fresh=False))
+            return
         self._preparing += 1
         work = partial(prepare, lane.address, lane.effects, observed=job.observed, world=job.world, held=job.held)
         job.crew.call(partial(attempt, work), partial(self._prepared, lane))

@@ -46,7 +46,7 @@ class Parts:
     def __post_init__(self) -> None:
         self.rounds = Rounds(self.job, self._needed, self._listed, self._short)
         self.progress_at = self.job.now
-        self._by_address = {lane.address: lane for lane in self.lanes}
+        self._by_address = {lane.address: lane for lane in self.lanes if not lane.former}
 
     def open(self, lane: Lane, ready: Ready) -> None:
         """Begin with the parts of an import that is there now."""
@@ -55,7 +55,8 @@ class Parts:
         lane.import_id, lane.settings = ready.import_id, ready.settings
         self._by_import[ready.import_id] = lane
         with job.held.reading() as ledger:
-            known, read = ledger.known_executions(lane.address), ledger.stranger_digests(lane.address)
+            known = ledger.known_executions(lane.address, ready.import_id)
+            read = ledger.stranger_digests(lane.address, ready.import_id)
         lane.read.update(read)
         # What was just created is empty; what the plan saw counts while it is fresh.
         now = job.now
@@ -101,7 +102,7 @@ class Parts:
                     again = not self._line_up(lane, task) or again
                 case steps.Take(execution):
                     task.stage = Stage.BUSY
-                    work = partial(self.job.held.record, _adopted(lane.address, task, execution))
+                    work = partial(self.job.held.record, _adopted(lane, task, execution))
                     self.job.crew.call(partial(attempt, work), partial(self._took, lane, task, execution))
                 case steps.Close():
                     task.stage = Stage.DONE
@@ -122,7 +123,7 @@ class Parts:
         unread = lane.to_read(counts)
         lane.reading = len(unread)
         for execution in unread:
-            reading = partial(self._read, lane.address, execution)
+            reading = partial(self._read, lane, execution)
             self.job.crew.call(partial(attempt, reading), partial(self._compared, lane, execution))
 
     def _line_up(self, lane: Lane, task: Task) -> bool:
@@ -144,11 +145,12 @@ class Parts:
                 self.job.account.unfinished.append(_taken(lane, task, found))
         return True
 
-    def _read(self, address: str, execution: RemoteExecution) -> str | None:
+    def _read(self, lane: Lane, execution: RemoteExecution) -> str | None:
         """Read a stranger's input file and record its digest; runs in a worker."""
+        assert lane.import_id is not None
         digest = read_digest(execution.input_uri or "", self.job.world)
         if digest is not None:
-            self.job.held.record(journal.StrangerRead(address, execution.id, digest))
+            self.job.held.record(journal.StrangerRead(lane.address, lane.import_id, execution.id, digest))
         return digest
 
     def _compared(self, lane: Lane, execution: RemoteExecution, digest: str | MicsError | None) -> None:
@@ -266,7 +268,7 @@ class Parts:
     def _listed(self, watched: Watched, seen: Seen) -> None:
         lane = self._by_import[watched.import_id]
         with self.job.held.reading() as ledger:
-            known = ledger.known_executions(lane.address)
+            known = ledger.known_executions(lane.address, lane.import_id)
         lane.listed(seen, known=known)
         self._advance(lane)
 
@@ -276,10 +278,12 @@ class Parts:
             self._hold_up(lane, loaded.execution.source)
 
 
-def _adopted(address: str, task: Task, execution: RemoteExecution) -> journal.ExecutionAdopted:
+def _adopted(lane: Lane, task: Task, execution: RemoteExecution) -> journal.ExecutionAdopted:
+    assert lane.import_id is not None
     p = task.part
     return journal.ExecutionAdopted(
-        address,
+        lane.address,
+        lane.import_id,
         execution.id,
         p.source,
         p.part,

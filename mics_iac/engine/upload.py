@@ -71,6 +71,7 @@ def send(
     held.record(
         journal.UploadBegun(
             load.address,
+            load.import_id,
             attempt,
             load.source,
             load.part,
@@ -102,7 +103,7 @@ def send(
         held.record(journal.UploadDoubted(load.address, attempt, body_left, error.message))
         return Doubted(error, body_left)
     with held.reading() as ledger:
-        known = execution.id in ledger.known_executions(load.address)
+        known = execution.id in ledger.known_executions(load.address, load.import_id)
     if known:
         # An answer that names an execution of other content tells nothing of this part.
         lost = ApiLost(f"the platform answered with execution {execution.id}, which holds another part", body_left=True)

@@ -53,6 +53,10 @@ class Narration:
                 return f"{entry.address}: the platform no longer has import {entry.id}"
             case journal.ImportMoved():
                 return f"{entry.target}: renamed from {entry.source}"
+            case journal.ImportForgotten():
+                return f"{entry.address}: forgotten"
+            case journal.StrangerDismissed():
+                return f"{entry.address}: execution {entry.id} is none of ours"
             case _:
                 return self._upload(entry)
 

@@ -18,7 +18,7 @@ from mics_iac.store.file import FileBackend
 from mics_iac.store.held import hold, peek
 from tests.store.stand import API, Died, FaultyDisk, SetClock, context, created, upload
 
-FIRST: list[tuple[Entry, ...]] = [(created("fr/a", "1"),), upload(1, "fr/a")]
+FIRST: list[tuple[Entry, ...]] = [(created("fr/a"),), upload(1, "fr/a")]
 SECOND: list[tuple[Entry, ...]] = [(created("fr/b", "2"),), (upload(2, "fr/a")[0],), (upload(2, "fr/a")[1],)]
 
 

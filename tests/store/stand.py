@@ -72,10 +72,10 @@ def created(address: str = ADDRESS, import_id: str = "558") -> ImportCreated:
     return ImportCreated(address, import_id, SETTINGS)
 
 
-def upload(number: int, address: str = ADDRESS) -> tuple[UploadBegun, UploadAccepted]:
+def upload(number: int, address: str = ADDRESS, import_id: str = "558") -> tuple[UploadBegun, UploadAccepted]:
     """Intent and outcome of one upload; its content is its number's."""
     attempt, digest = f"attempt-{number}", f"{number:064x}"
-    begun = UploadBegun(address, attempt, f"data/{number}.ndjson", 1, digest, 1000, 10, 10)
+    begun = UploadBegun(address, import_id, attempt, f"data/{number}.ndjson", 1, digest, 1000, 10, 10)
     return begun, UploadAccepted(address, attempt, f"{900_000 + number}", "PENDING", 1_800_000_000_000)
 
 

@@ -437,7 +437,7 @@ def test_an_older_state_put_back_is_folded_as_far_as_it_goes(backend: Gated, clo
     older = backend.read()
     with hold(backend, clock=clock, context=context("run-2")) as held:
         held.record(created("fr/b", "2"))
-    crash(backend, clock, *upload(1, "fr/a"), *upload(2, "fr/b"), run="run-3")
+    crash(backend, clock, *upload(1, "fr/a", "1"), *upload(2, "fr/b", "2"), run="run-3")
     backend._place.state = older
     fresh = Gated(clock=clock, place=backend._place)
     with hold(fresh, clock=clock, context=context("run-4")) as held:
@@ -445,7 +445,7 @@ def test_an_older_state_put_back_is_folded_as_far_as_it_goes(backend: Gated, clo
         with held.reading() as ledger:
             assert ledger.addresses() == ["fr/a"]
             assert ledger.known_executions("fr/a") == {upload(1)[1].id}
-        held.record(*upload(3, "fr/a"))
+        held.record(*upload(3, "fr/a", "1"))
         assert [blob.name for blob in fresh.journals()] == ["00000002-0001", "00000002-0002"]
     assert saved(backend).serial == 3
     assert backend.journals() == []
