@@ -14,7 +14,7 @@ from mics_iac.core.journal import Entry, RunBegun, decode_journal
 from mics_iac.core.ledger import Ledger
 from mics_iac.core.state import State, decode_state
 from mics_iac.errors import StateUnreadable
-from mics_iac.store.backend import Backend, JournalBlob, visible
+from mics_iac.store.backend import Backend, Blob, visible
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +81,7 @@ def read_history(backend: Backend, *, api_url: str, environment: str | None) -> 
     )
 
 
-def _decode(blob: JournalBlob) -> _Read | None:
+def _decode(blob: Blob) -> _Read | None:
     """One run's journal, None if it died before its first line was whole: then it did nothing."""
     entries = decode_journal(blob.data, name=blob.where).entries
     if not entries:
