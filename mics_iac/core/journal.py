@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import msgspec
 
 from mics_iac.core.settings import Settings
-from mics_iac.errors import StateUnreadable
+from mics_iac.errors import StateDamaged, StateUnreadable
 
 
 class _Entry(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=True, tag_field="entry"):
@@ -253,16 +253,31 @@ def encode_entries(entries: Iterable[Entry], *, crc: int = 0) -> tuple[bytes, in
 
 @dataclass(frozen=True, slots=True)
 class Journal:
-    """One run's journal as read: its entries, and how many bytes of a torn last line were dropped."""
+    """One run's journal as read: its entries, and how many bytes of a torn last line were dropped.
+
+    `damage` is what is wrong after those entries, None if nothing is.
+    """
 
     entries: tuple[Entry, ...]
     torn: int
+    damage: StateUnreadable | None = None
 
 
 def decode_journal(data: bytes, *, name: str) -> Journal:
     """Read a journal's bytes; `name` is how errors call it.
 
     Raises StateUnreadable for any damage but a torn last line.
+    """
+    journal = salvage_journal(data, name=name)
+    if journal.damage is not None:
+        raise journal.damage
+    return journal
+
+
+def salvage_journal(data: bytes, *, name: str) -> Journal:
+    """The same, damaged or not.
+
+    The entries before the damage are what was written: each line's checksum is over all lines up to it.
     """
     entries: list[Entry] = []
     crc = 0
@@ -271,27 +286,26 @@ def decode_journal(data: bytes, *, name: str) -> Journal:
         text = line[9:]
         crc = zlib.crc32(text, crc)
         if line[:9] != b"%08x " % crc:
-            raise _damaged(name, number, "its checksum does not fit")
+            return Journal(tuple(entries), 0, _damaged(name, number, "its checksum does not fit"))
         try:
-            entries.append(_decoder.decode(text))
+            entry = _decoder.decode(text)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
             # The checksum fits: nothing was damaged, it says something that this version does not know.
-            raise _newer(name, number, error) from error
-    if entries and not isinstance(entries[0], RunBegun):
-        raise _damaged(name, 1, "a journal begins with the run it belongs to")
+            return Journal(tuple(entries), 0, _newer(name, number, error))
+        if number == 1 and not isinstance(entry, RunBegun):
+            return Journal((), 0, _damaged(name, 1, "a journal begins with the run it belongs to"))
+        entries.append(entry)
     return Journal(tuple(entries), len(tail))
 
 
 def _newer(name: str, line: int, error: Exception) -> StateUnreadable:
-    return StateUnreadable(
+    newer = StateUnreadable(
         f"{name}:{line}: the journal was written by a newer mics-iac: {error}",
         remedy="use the mics-iac that wrote it, or a newer one",
     )
+    newer.__cause__ = error
+    return newer
 
 
-def _damaged(name: str, line: int, why: str) -> StateUnreadable:
-    return StateUnreadable(
-        f"{name}:{line}: the journal is damaged: {why}",
-        remedy="put back a good copy; without any, move the file away: the next apply finds what this run did by "
-        "name, type and bytes, and loads nothing twice",
-    )
+def _damaged(name: str, line: int, why: str) -> StateDamaged:
+    return StateDamaged(f"{name}:{line}: the journal is damaged: {why}")

@@ -524,8 +524,11 @@ def test_damage_is_refused_and_nothing_is_changed(backend: Gated, clock: SetCloc
     backend._place.journals.clear()
     backend._place.state = Snapshot(b'{"version": 1}', "v")
     refuse(backend, clock, "the state in memory is damaged")
-    backend._place.state = Snapshot(b'{"version": 2}', "v")
+    newer = encode_state(State(lineage="l", api_url=API, version=2))
+    backend._place.state = Snapshot(newer, "v")
     refuse(backend, clock, "format 2")
+    backend._place.state = Snapshot(newer.replace(b"lineage", b"lineagE", 1), "v")
+    refuse(backend, clock, "is damaged")
 
 
 def test_an_entry_of_a_newer_version_is_refused_as_such(backend: Gated, clock: SetClock) -> None:
