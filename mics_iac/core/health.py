@@ -11,9 +11,9 @@ from collections.abc import Iterator
 
 import msgspec
 
+from mics_iac.core.address import ADDRESS
 from mics_iac.core.state import Incarnation, State
 
-_ADDRESS = re.compile(r"[A-Za-z0-9._-]+/[A-Za-z0-9._-]+(@[A-Za-z0-9._-]+)?")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
@@ -68,6 +68,20 @@ class Health(msgspec.Struct, frozen=True):
     faults: tuple[str, ...]
 
 
+class Mended(msgspec.Struct, frozen=True):
+    """What was mended.
+
+    `state`: the state was made again, from the backup `built_on` (None: there was none), with so many `entries` of the
+    journals. `aside` are the places of journals that were set aside, `kept` that of the damaged state's bytes.
+    """
+
+    state: bool
+    built_on: str | None
+    entries: int
+    aside: tuple[str, ...]
+    kept: str | None
+
+
 def saved_state(where: str, state: State) -> SavedState:
     """The figures of a state that can be read."""
     imports = [i for value in state.imports.values() for i in (value.current, *value.former)]
@@ -81,7 +95,7 @@ def audit(state: State) -> Iterator[str]:
         yield "the state has no lineage"
     stands = Counter[tuple[str, str]]()
     for address, value in state.imports.items():
-        if not _ADDRESS.fullmatch(address):
+        if not re.fullmatch(ADDRESS, address):
             yield f"{address!r} is no address"
         for import_ in (value.current, *value.former):
             stands[import_.settings.datamart_id, import_.id] += 1

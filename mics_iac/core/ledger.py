@@ -66,6 +66,7 @@ class OpenDoubt:
     address: str
     import_id: str
     kind: tuple[str, str]
+    source: str
     sha256: str
     askable: bool
 
@@ -192,7 +193,7 @@ class Ledger:
     def open_doubts(self) -> list[OpenDoubt]:
         """Every upload whose answer was lost and was not settled yet, by address."""
         return [
-            OpenDoubt(address, import_.id, import_.settings.kind, doubt.sha256, askable=not import_.gone)
+            OpenDoubt(address, import_.id, import_.settings.kind, doubt.source, doubt.sha256, askable=not import_.gone)
             for address, slot in sorted(self._slots.items())
             for import_ in slot.all()
             for doubt in import_.doubts.values()

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from shlex import quote
 
 import msgspec
 
@@ -103,7 +104,7 @@ class Loading:
                 and d.import_id != import_id
                 and (base_of(d.address) in bases or not wanted.declared.allow_shared_content)
             },
-            lost={d.sha256: d.import_id for d in doubts if not d.askable and base_of(d.address) in bases},
+            lost={d.sha256: d for d in doubts if not d.askable and base_of(d.address) in bases},
         )
 
     def _decide(self, target: _Target, part: Part) -> Upload | Skip | Stuck | Refused:
@@ -173,7 +174,7 @@ class _Target:
     `possible` are executions that the ledger does not know, one for each line count (None: not counted yet),
     `equal` those whose bytes were read before, by sha256. `refused` are HTTP statuses by sha256, `doubted` the
     parts whose last answer was lost; `elsewhere` those whose answer was lost by another import, with its address,
-    `lost` those by an import that cannot be asked any more, with its id.
+    `lost` those by an import that cannot be asked any more.
     """
 
     wanted: DesiredImport
@@ -185,7 +186,7 @@ class _Target:
     refused: dict[str, int]
     doubted: frozenset[str]
     elsewhere: dict[str, str]
-    lost: dict[str, str]
+    lost: dict[str, OpenDoubt]
 
 
 def _upload(wanted: DesiredImport, part: Part, reason: str, *, again: bool = False) -> Upload:
@@ -226,10 +227,11 @@ def _shared(wanted: DesiredImport, part: Part, other: Loaded | None, planned: tu
     return Refused(wanted.address, message)
 
 
-def _lost(wanted: DesiredImport, part: Part, import_id: str) -> Refused:
+def _lost(wanted: DesiredImport, part: Part, doubt: OpenDoubt) -> Refused:
+    resolve = f"mics-iac state resolve {quote(f'{doubt.address}:{doubt.source}')}"
     message = (
-        f"{part.source}: the answer to its upload into import {import_id} was lost, and that import cannot be asked "
-        "any more whether it was loaded. If it was not, allow it with --ignore-history "
-        f"{wanted.address}; if it was, take the file out of the manifest"
+        f"{part.source}: the answer to its upload into import {doubt.import_id} was lost, and that import cannot be "
+        f"asked any more whether it was loaded. If it was: {resolve} --execution ID. If it was not: {resolve} "
+        f"--resend, or apply with --ignore-history {wanted.address}"
     )
     return Refused(wanted.address, message)

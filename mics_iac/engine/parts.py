@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import partial
+from shlex import quote
 
 from mics_iac.core import journal
 from mics_iac.core.address import base_of
@@ -217,7 +218,7 @@ class Parts:
             self._advance(lane)
 
     def _await(self, lane: Lane, execution_id: str) -> None:
-        if self.job.world.limits.wait or lane.ordered:
+        if self.job.sending and (self.job.world.limits.wait or lane.ordered):
             self.rounds.expect(self._loaded(lane, execution_id), self._watched(lane).datamart_id)
 
     def _loaded(self, lane: Lane, execution_id: str) -> Loaded:
@@ -313,10 +314,19 @@ def _undecided(lane: Lane, task: Task, address: str) -> str:
     )
 
 
+def _to_decide(lane: Lane, task: Task, execution_id: str) -> str:
+    """The commands by which a person says what the bytes cannot."""
+    resolve = f"mics-iac state resolve {quote(f'{lane.address}:{task.part.source}')}"
+    return (
+        f"If it did: {resolve} --execution {execution_id}. If it did not: {resolve} --resend, or, to pass over all "
+        f"that others loaded there, apply with --ignore-history {lane.address}"
+    )
+
+
 def _doubtful(lane: Lane, task: Task, execution: RemoteExecution) -> str:
     return (
         f"{lane.address}: {task.part.source}: execution {execution.id} may have loaded it already, and its input file "
-        f"is not there any more to tell. If it did not, run with --ignore-history {lane.address}"
+        f"is not there any more to tell. {_to_decide(lane, task, execution.id)}"
     )
 
 

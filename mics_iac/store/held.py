@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 import msgspec
 
 from mics_iac.core.clock import Clock
+from mics_iac.core.health import Mended
 from mics_iac.core.journal import Entry, ImportForgotten, RunBegun, encode_entries
 from mics_iac.core.ledger import Ledger
 from mics_iac.core.state import encode_state
@@ -22,7 +23,7 @@ from mics_iac.store.backend import LEASE, Backend, LockInfo, Process, millisecon
 from mics_iac.store.history import History, read_history
 from mics_iac.store.lease import Lease, take
 from mics_iac.store.process import this_process
-from mics_iac.store.survey import Mended, mend, survey
+from mics_iac.store.survey import mend, survey
 
 SAVING = 60.0
 """Seconds that the lease must outlast when a save begins."""

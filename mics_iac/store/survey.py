@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from mics_iac.core.health import FoundJournal, Health, OpenUpload, SavedState, audit, saved_state
+from mics_iac.core.health import FoundJournal, Health, Mended, OpenUpload, SavedState, audit, saved_state
 from mics_iac.core.journal import Entry, Journal, RunBegun, salvage_journal
 from mics_iac.core.ledger import Ledger
 from mics_iac.core.state import State, decode_state, encode_state
@@ -161,20 +161,6 @@ def _journal(run: Run, base: State) -> FoundJournal:
         at=begun.at if begun is not None else None,
         damage=run.fault.message if run.fault is not None else None,
     )
-
-
-class Mended(msgspec.Struct, frozen=True):
-    """What was mended.
-
-    `state`: the state was made again, from the backup `built_on` (None: there was none), with so many `entries` of the
-    journals. `aside` are the places of journals that were set aside, `kept` that of the damaged state's bytes.
-    """
-
-    state: bool
-    built_on: str | None
-    entries: int
-    aside: tuple[str, ...]
-    kept: str | None
 
 
 def mend(backend: Backend, found: Survey, *, lineage: str, version: str) -> Mended:

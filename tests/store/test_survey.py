@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from mics_iac.core.health import audit
+from mics_iac.core.health import Mended, audit
 from mics_iac.core.ledger import Ledger
 from mics_iac.core.state import State, decode_state, encode_state
 from mics_iac.errors import StateDamaged, StateUnreadable
@@ -16,7 +16,7 @@ from mics_iac.store.backend import Backend, Snapshot
 from mics_iac.store.file import FileBackend
 from mics_iac.store.held import hold, peek
 from mics_iac.store.memory import MemoryBackend, MemoryPlace
-from mics_iac.store.survey import Mended, Survey, health, survey
+from mics_iac.store.survey import Survey, health, survey
 from tests.store.stand import ADDRESS, API, SetClock, context, created, upload
 from tests.store.test_held import crash
 
