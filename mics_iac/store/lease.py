@@ -13,7 +13,7 @@ from typing import Self
 
 from mics_iac.core.clock import Clock
 from mics_iac.errors import Locked, MicsError, StoreFailed
-from mics_iac.store.backend import Backend, Busy, Holder, LockInfo, describe_holder
+from mics_iac.store.backend import Backend, Busy, Holder, LockInfo, describe_holder, visible
 
 _PAUSES = (0.1, 5.0)
 
@@ -136,8 +136,9 @@ class _Moment:
 
 def _locked(backend: Backend, holder: Holder | None, timeout: float) -> Locked:
     waited = f" (waited {timeout:g} s)" if timeout else ""
+    unlock = f"mics-iac force-unlock {visible(holder.id)}" if holder is not None else "mics-iac lock status"
     return Locked(
         f"the state is locked{waited}: {backend.describe()}\n{describe_holder(holder)}",
         remedy="wait for that run (--lock-timeout says how long); if it is surely dead, its lock ends by itself at the "
-        f"time above and a minute, or remove {backend.describe_lock()}",
+        f"time above and a minute, or take it away now: {unlock}",
     )

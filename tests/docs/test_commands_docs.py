@@ -67,7 +67,7 @@ def test_each_exit_code_is_documented_and_in_the_help() -> None:
 
 
 def test_the_table_of_commands_is_the_commands() -> None:
-    listed = re.findall(r"^\| \[`(\w+)`\]", TEXT, re.MULTILINE)
+    listed = re.findall(r"^\| \[`([\w-]+)`\]", TEXT, re.MULTILINE)
     assert listed == list(COMMANDS)
     assert {name: entry.short for name, entry in COMMANDS.items()} == {
         name: ALL[f"mics-iac {name}"].short_help for name in COMMANDS

@@ -70,7 +70,7 @@ def test_who_does_not_wait_is_told_at_once_by_whom(backend: Watched, clock: SetC
         assert part in caught.value.message
     assert info.process.host in caught.value.message
     assert str(info.process.pid) in caught.value.message
-    assert backend.describe_lock() in str(caught.value.remedy)
+    assert "mics-iac force-unlock theirs" in str(caught.value.remedy)
 
 
 def test_it_waits_with_growing_pauses_and_no_longer_than_asked(backend: Watched, clock: SetClock) -> None:
