@@ -117,3 +117,14 @@ def test_an_execution_that_was_found_counts_as_sent() -> None:
     assert lines == ["fr/a: data/0.ndjson is execution 9: the bytes are equal"]
     assert (scene.files_sent, scene.bytes_sent) == (1, 100)
     assert scene.unsettled == {("fr/a", "9")}
+
+
+def test_while_a_doubt_is_waited_for_nothing_is_said_to_be_sent() -> None:
+    scene = Scene()
+    scene.files, scene.bytes = 2, 200
+    scene.tell(Sending("fr/a", "data/1.ndjson", 1, 50, 100))
+    assert scene.now().startswith("sending: ")
+    scene.tell(Waiting(0, 1))
+    assert scene.now() == "waiting for what tells of 1 upload in doubt"
+    scene.tell(Sending("fr/a", "data/1.ndjson", 1, 0, 100))
+    assert scene.now().startswith("sending: ")
