@@ -23,9 +23,10 @@ from tests.crash.effects import CountedAdapter, CountedDisk, Effects
 from tests.crash.order import Order
 from tests.crash.scenes import Version
 
-# One thread for calls and one for uploads, so that they can be kept in order. A lock whose maker died before he wrote
-# who he is ends after a minute, of a clock that costs no time.
-LIMITS = Limits(parallelism=1, transfers=1, lock_timeout=1000)
+# A lock whose maker died before he wrote who he is ends after a minute, of a clock that costs no time.
+AT_ONCE = Limits(lock_timeout=1000)
+# One thread for calls and one for uploads, so that they can be kept in order.
+IN_TURN = replace(AT_ONCE, parallelism=1, transfers=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,9 +47,10 @@ class Ran:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A folder with all that outlives a process."""
+    """A folder with all that outlives a process, and how much a run does at once."""
 
     folder: Path
+    limits: Limits = IN_TURN
 
     @property
     def project(self) -> Path:
@@ -63,7 +65,7 @@ class Place:
     def copy(self, folder: Path) -> Place:
         """The same once more."""
         shutil.copytree(self.folder, folder)
-        return Place(folder)
+        return Place(folder, self.limits)
 
     def apply(self, wanted: Version, *, clock: SteppingClock, effects: Effects, order: Order) -> Ran:
         """One apply as the command line would end it; what is no MicsError goes through."""
@@ -92,7 +94,7 @@ class Place:
         inputs = Inputs(
             manifest_path=self.project / "imports.yaml",
             sandbox=CountedAdapter(sandbox, effects, wait=clock.sleep),
-            limits=LIMITS,
+            limits=self.limits,
             tell=order.tell,
             stop=order,
             clock=clock,

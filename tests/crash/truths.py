@@ -46,11 +46,11 @@ def recorded(state: State, sandbox: Sandbox) -> Iterator[str]:
     if titles != (seen := sorted((i.id, i.name, i.priority) for i in sandbox.imports())):
         yield f"imports {titles} in the state, {seen} on the platform"
     if state.creating or any(i.doubts or i.refusals or i.strangers for i in held):
-        yield f"open in the state: {state}"
+        yield f"open in the state: {state.creating} {[(i.doubts, i.refusals, i.strangers) for i in held]}"
     if any(i.adopted or i.gone for i in held) or any(one.former for one in state.imports.values()):
-        yield f"an import of our own is not known as one: {state}"
-    if [one.protect for _, one in sorted(state.imports.items())] != [True, False]:
-        yield f"the guards of the imports are other ones: {state}"
+        yield f"imports of our own are not known as such: {[(i.id, i.adopted, i.gone) for i in held]}"
+    if (guards := [one.protect for _, one in sorted(state.imports.items())]) != [True, False]:
+        yield f"the guards of the imports are {guards}"
 
 
 def cleared_up(state_path: Path, after: Plan) -> Iterator[str]:
