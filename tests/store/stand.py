@@ -106,7 +106,7 @@ class Died(BaseException):
 
 
 _CANNOT_FAIL = {"real_path", "token", "give_way"}
-_CALLS = [name for name in vars(Disk) if not name.startswith("_") and name not in _CANNOT_FAIL]
+CALLS = [name for name in vars(Disk) if not name.startswith("_") and name not in _CANNOT_FAIL]
 
 
 class FaultyDisk(Disk):
@@ -168,5 +168,5 @@ def _counted(name: str) -> Callable[..., Any]:
     return call
 
 
-for _name in _CALLS:
+for _name in CALLS:
     setattr(FaultyDisk, _name, _counted(_name))
