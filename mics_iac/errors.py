@@ -10,7 +10,8 @@ error is shown or where it was caught; an edge that catches a third party's erro
     ├── Locked                      6   somebody else holds the state
     ├── GuardRefused                8   a rule that protects data said no
     ├── NotAllowed                  9   401, 403, or no token at all
-    ├── StateUnreadable            10   damaged, newer, or of another environment
+    ├── StateUnreadable            10   newer, or of another environment or platform
+    │   └── StateDamaged           10   not as it was written
     ├── StateConflict               1   somebody wrote the state behind our lock
     ├── SourceFailed                1   a data file cannot be read, or is not what was planned
     ├── StoreFailed                 1   the place of the state failed (disk full, no permission)
@@ -116,9 +117,20 @@ class NotAllowed(MicsError):
 
 
 class StateUnreadable(MicsError):
-    """The state or a journal is damaged, newer than this version, or belongs to another environment or platform."""
+    """The state or a journal is newer than this version, or belongs to another environment or platform, or damaged."""
 
     exit_code = 10
+
+
+class StateDamaged(StateUnreadable):
+    """The bytes of the state or of a journal are not as they were written."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(
+            message,
+            remedy="`mics-iac state recover` mends it from the newest good backup, the journals and the platform, and "
+            "loads nothing; `mics-iac state check` shows all that is wrong",
+        )
 
 
 class StateConflict(MicsError):

@@ -30,7 +30,6 @@ from mics_iac.engine import workflow
 from mics_iac.engine.project import Project
 from mics_iac.engine.workflow import Checked
 from mics_iac.engine.world import Limits, nobody
-from mics_iac.store.held import peek
 
 if TYPE_CHECKING:  # most scripts have no use for the sandbox
     from mics_iac.sandbox.adapter import SandboxAdapter
@@ -115,4 +114,4 @@ def status(project: Project, *, refresh: bool = True) -> Status:
 
 def read_state(project: Project) -> State:
     """The state as it stands, with what an unfinished run recorded folded in. Changes nothing and takes no lock."""
-    return peek(project.world.backend, api_url=project.api_url, environment=project.environment).state()
+    return workflow.read_state(project)

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from mics_iac.api.body import OpenBody
+from mics_iac.api.limits import DOWNLOAD_LIMIT
 
 Sink = Callable[[bytes], object]
 OpenSink = Callable[[], Sink]
@@ -44,6 +45,13 @@ class Call:
     def name(self) -> str:
         """How messages name it; the query is left out."""
         return f"{self.method} /v1{self.path}"
+
+    @property
+    def moved(self) -> int:
+        """The most bytes of a file that it moves."""
+        if self.upload is not None:
+            return self.upload.length
+        return DOWNLOAD_LIMIT if self.into is not None else 0
 
 
 @dataclass(frozen=True, slots=True)

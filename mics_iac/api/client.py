@@ -26,7 +26,7 @@ from mics_iac.errors import ApiError
 CONTENT_TYPES = {"APPLICATION_X_NDJSON": "application/x-ndjson", "TEXT_CSV": "text/csv"}
 
 BeforeSend = Callable[[float], None]
-"""Called before every attempt of a POST with the most seconds it may last; may raise to keep it from leaving."""
+"""Called before every attempt with the most seconds it may last; may raise to keep it from leaving."""
 
 _ID = re.compile(r"[A-Za-z0-9_-]{1,128}")
 
@@ -74,7 +74,9 @@ class MicsApi:
             lambda answer: wire.read_import(answer.body, datamart_id=settings.datamart_id),
         )
 
-    def update_import(self, remote: RemoteImport, *, name: str, priority: str) -> RemoteImport:
+    def update_import(
+        self, remote: RemoteImport, *, name: str, priority: str, before_send: BeforeSend | None = None
+    ) -> RemoteImport:
         """The import with that name and priority: the whole object is sent back, those two changed.
 
         mediarithmics-api.md 2.4: whole object seen in client code, partial update not known to work.
@@ -82,7 +84,7 @@ class MicsApi:
         datamart_id = remote.settings.datamart_id
         wanted = {**remote.raw, "name": name, "priority": priority}
         return self.transport.call(
-            Call("PUT", _import(datamart_id, remote.id), json=wanted),
+            Call("PUT", _import(datamart_id, remote.id), json=wanted, before_send=before_send),
             lambda answer: wire.read_import(answer.body, datamart_id=datamart_id),
         )
 

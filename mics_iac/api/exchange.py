@@ -73,28 +73,29 @@ class Line:
         """Drop all idle connections."""
         self._adapter.close()
 
-    def exchange(self, call: Call, token: str) -> Answer:
-        """The answer, whatever its status.
+    def exchange(self, call: Call, token: str, *, until: float) -> Answer:
+        """The answer, whatever its status; nothing more is sent past the monotonic moment `until`.
 
         Raises Unsent, Cut, TooBig or Unreadable, and what the reader of an upload's body or a sink raises.
         """
         if call.upload is None:
             body = None if call.json is None else json.dumps(call.json, allow_nan=False).encode()
-            return self._exchange(call, token, body=body)
-        until = self._clock.monotonic() + self._timeouts.whole(call.upload.length)
+            return self._exchange(call, token, body=body, until=until)
         with closing(call.upload.open()) as reader:
             outgoing = Outgoing(reader, length=call.upload.length, before_block=lambda: self._check(until))
-            return self._exchange(call, token, body=outgoing)
+            return self._exchange(call, token, body=outgoing, until=until)
 
-    def _exchange(self, call: Call, token: str, *, body: bytes | Outgoing | None) -> Answer:
+    def _exchange(self, call: Call, token: str, *, body: bytes | Outgoing | None, until: float) -> Answer:
         prepared = requests.PreparedRequest()
         prepared.prepare(method=call.method, url=self._url(call), headers=_headers(call, token, body=body))
         # Set here, not given to `prepare`: that would look for a length of its own, and send chunks without one.
         prepared.body = body  # type: ignore[assignment]  # anything with `read` is taken
-        moved = call.upload.length if call.upload else (DOWNLOAD_LIMIT if call.into else 0)
-        self._watch.until = self._clock.monotonic() + self._timeouts.whole(moved)
+        self._watch.until = until
         self._watch.idle = _FRESH.get(call.method, _FRESH_OTHERWISE)
         self._watch.stall = self._timeouts.stall
+        if self._clock.monotonic() > until:
+            # What allowed it to leave (a lock's lease) reached no further than its time.
+            raise Unsent("its time was over before it was sent: this process stood still")
         try:
             return self._answer(call, prepared, body=body)
         except (BodyFailed, _SinkFailed) as error:

@@ -114,12 +114,13 @@ class Transport:
 
     def _attempt(self, call: Call, read: Callable[[Answer], T], *, attempt: int) -> T | _Trouble:
         token = checked_token(self._token())
+        # Counted from before the question whether it may leave: the answer is good for this long and no longer.
+        started, whole = self._clock.monotonic(), self._timeouts.whole(call.moved)
         if call.before_send is not None:
-            call.before_send(self._timeouts.whole(call.upload.length if call.upload else 0))
-        started = self._clock.monotonic()
+            call.before_send(whole)
         status: int | None = None
         try:
-            answer = self._line.exchange(call, token)
+            answer = self._line.exchange(call, token, until=started + whole)
             status = answer.status
             self._keep_pace(call, status)
             if verdict(status) is Verdict.DONE or (call.absent_ok and says_absent(answer)):

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from mics_iac.cli.build import in_ci
 from mics_iac.cli.options import Common
+from mics_iac.cli.prompt import asked
 from mics_iac.cli.session import Session, options_of, session
 from mics_iac.core.outcome import Outcome
 from mics_iac.core.plan import Plan, decode_plan
@@ -117,7 +117,7 @@ class _Review:
         display = self._run.display
         display.pause()
         _show_plan(self._given, plan)
-        self.approved = not self._ask or _asked(self._given, self._run)
+        self.approved = not self._ask or asked(self._given, self._run, _QUESTION)
         display.resume()
         if self.approved:
             display.expect(plan)
@@ -131,18 +131,6 @@ def _show_plan(given: Common, plan: Plan) -> None:
         given.screen.warn(lines)
     else:
         given.screen.show(lines)
-
-
-def _asked(given: Common, run: Session) -> bool:
-    """Ask the person at the terminal; an end of input is a no, Ctrl-C ends the run with nothing done."""
-    run.interrupts.prompting = True  # before the question stands there: Ctrl-C may be the answer to it
-    try:
-        given.screen.out(_QUESTION)
-        answer = sys.stdin.readline()
-    finally:
-        run.interrupts.prompting = False
-    given.screen.out("\n")
-    return answer.strip() == "yes"
 
 
 def _warn_about_state(given: Common) -> None:

@@ -213,11 +213,11 @@ _SELECTION = (
     ),
 )  # fmt: skip
 
-_LIMITS = (
-    option(
-        "--wait/--no-wait", default=True, show_default=True,
-        help="Wait until each execution has ended, and count its records.",
-    ),
+_WAIT = option(
+    "--wait/--no-wait", default=True, show_default=True,
+    help="Wait until each execution has ended, and count its records.",
+)  # fmt: skip
+_SETTLING = (
     option(
         "--wait-timeout", type=duration, default="1h", show_default=True, metavar="TIME",
         help="How long to wait for executions and doubts.",
@@ -226,10 +226,14 @@ _LIMITS = (
         "--settle-delay", type=duration, default="60s", show_default=True, metavar="TIME",
         help="How long a lost upload must leave no trace before it is sent again.",
     ),
+)  # fmt: skip
+_LOCKING = (
     option(
         "--lock-timeout", type=duration, default="0s", show_default=True, metavar="TIME",
         help="How long to wait for somebody else's lock.",
     ),
+)  # fmt: skip
+_SENDING = (
     option(
         "--transfers", type=click.IntRange(min=1), default=4, show_default=True, metavar="N",
         help="Uploads at once.",
@@ -255,7 +259,22 @@ def selection(command: F) -> F:
 
 def limits(command: F) -> F:
     """How much at once and how long."""
-    return _with(_LIMITS, command)
+    return _with((_WAIT, *_SETTLING, *_LOCKING, *_SENDING), command)
+
+
+def settling(command: F) -> F:
+    """How long to look for what was lost."""
+    return _with(_SETTLING, command)
+
+
+def locking(command: F) -> F:
+    """How long to wait for the lock."""
+    return _with(_LOCKING, command)
+
+
+def whose_state(command: F) -> F:
+    """Which of a manifest's states is meant: the platform's, or the sandbox's."""
+    return _with((_NETWORK[0],), command)
 
 
 def _with(options: tuple[Decorator[Any], ...], command: F) -> F:

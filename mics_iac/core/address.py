@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from fnmatch import fnmatchcase
+from typing import Final
+
+ADDRESS: Final = r"(?!\.{1,2}/)[A-Za-z0-9._-]+/(?!\.{1,2}(@|$))[A-Za-z0-9._-]+(@(?!\.{1,2}$)[A-Za-z0-9._-]+)?"
+"""What an address looks like: keys and batch of letters, digits and `._-`, none of them `.` or `..`."""
 
 
 def base_of(address: str) -> str:

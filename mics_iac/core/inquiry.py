@@ -48,11 +48,7 @@ def to_ask(desired: Desired, ledger: Ledger, options: Options, *, refresh: bool)
 def _unsettled_in(ledger: Ledger) -> set[str]:
     """The datamarts with executions that had not settled or with open doubts when last seen."""
     found = {ledger.datamart_of(loaded) for loaded in ledger.unsettled()}
-    for address in ledger.addresses():
-        settings = ledger.settings(address)
-        if settings is not None and ledger.doubts(address) and not ledger.gone(address):
-            found.add(settings.datamart_id)
-    return found
+    return found | {doubting.settings.datamart_id for doubting in ledger.doubting()}
 
 
 def to_check(plan: Plan, ledger: Ledger) -> dict[str, set[str]]:
@@ -95,10 +91,8 @@ def to_list(plan: Plan, ledger: Ledger) -> dict[str, tuple[str, str]]:
     found = {there[a][0]: (there[a][1], a) for a in sorted(wanted)}
     for loaded in ledger.unsettled():
         found.setdefault(loaded.import_id, (ledger.datamart_of(loaded), loaded.address))
-    for address in ledger.addresses():
-        import_id, settings = ledger.import_id(address), ledger.settings(address)
-        if import_id is not None and settings is not None and ledger.doubts(address):
-            found.setdefault(import_id, (settings.datamart_id, address))
+    for doubting in ledger.doubting():
+        found.setdefault(doubting.import_id, (doubting.settings.datamart_id, doubting.address))
     return found
 
 

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import msgspec
 
 from mics_iac.core.settings import Settings
-from mics_iac.errors import StateUnreadable
+from mics_iac.errors import StateDamaged, StateUnreadable
 
 
 class _Entry(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=True, tag_field="entry"):
@@ -110,10 +110,17 @@ class ImportMoved(_Entry, frozen=True, tag="import-moved"):
     target: str
 
 
-class UploadBegun(_Entry, frozen=True, tag="upload-begun"):
-    """A part is about to be sent. Fields as in `state.Doubt`, which it is until its outcome is known."""
+class ImportForgotten(_Entry, frozen=True, tag="import-forgotten"):
+    """A person took an address out of the state, with its ledger; the platform keeps the import."""
 
     address: str
+
+
+class UploadBegun(_Entry, frozen=True, tag="upload-begun"):
+    """A part is about to be sent into an import. Fields as in `state.Doubt`, which it is until its outcome is known."""
+
+    address: str
+    import_id: str
     attempt: str
     source: str
     part: int
@@ -168,6 +175,7 @@ class ExecutionAdopted(_Entry, frozen=True, tag="execution-adopted"):
     """
 
     address: str
+    import_id: str
     id: str
     source: str
     part: int
@@ -182,8 +190,17 @@ class StrangerRead(_Entry, frozen=True, tag="stranger-read"):
     """The input file of an execution that somebody else made was read; these are its bytes' digest."""
 
     address: str
+    import_id: str
     id: str
     sha256: str
+
+
+class StrangerDismissed(_Entry, frozen=True, tag="stranger-dismissed"):
+    """A person decided that an execution is none of ours; its bytes could not tell."""
+
+    address: str
+    import_id: str
+    id: str
 
 
 class ExecutionSettled(_Entry, frozen=True, tag="execution-settled"):
@@ -208,6 +225,7 @@ Entry = (
     | GuardChanged
     | ImportGone
     | ImportMoved
+    | ImportForgotten
     | UploadBegun
     | UploadAccepted
     | UploadDoubted
@@ -215,6 +233,7 @@ Entry = (
     | UploadRefused
     | ExecutionAdopted
     | StrangerRead
+    | StrangerDismissed
     | ExecutionSettled
 )
 
@@ -234,16 +253,31 @@ def encode_entries(entries: Iterable[Entry], *, crc: int = 0) -> tuple[bytes, in
 
 @dataclass(frozen=True, slots=True)
 class Journal:
-    """One run's journal as read: its entries, and how many bytes of a torn last line were dropped."""
+    """One run's journal as read: its entries, and how many bytes of a torn last line were dropped.
+
+    `damage` is what is wrong after those entries, None if nothing is.
+    """
 
     entries: tuple[Entry, ...]
     torn: int
+    damage: StateUnreadable | None = None
 
 
 def decode_journal(data: bytes, *, name: str) -> Journal:
     """Read a journal's bytes; `name` is how errors call it.
 
     Raises StateUnreadable for any damage but a torn last line.
+    """
+    journal = salvage_journal(data, name=name)
+    if journal.damage is not None:
+        raise journal.damage
+    return journal
+
+
+def salvage_journal(data: bytes, *, name: str) -> Journal:
+    """The same, damaged or not.
+
+    The entries before the damage are what was written: each line's checksum is over all lines up to it.
     """
     entries: list[Entry] = []
     crc = 0
@@ -252,27 +286,26 @@ def decode_journal(data: bytes, *, name: str) -> Journal:
         text = line[9:]
         crc = zlib.crc32(text, crc)
         if line[:9] != b"%08x " % crc:
-            raise _damaged(name, number, "its checksum does not fit")
+            return Journal(tuple(entries), 0, _damaged(name, number, "its checksum does not fit"))
         try:
-            entries.append(_decoder.decode(text))
+            entry = _decoder.decode(text)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
             # The checksum fits: nothing was damaged, it says something that this version does not know.
-            raise _newer(name, number, error) from error
-    if entries and not isinstance(entries[0], RunBegun):
-        raise _damaged(name, 1, "a journal begins with the run it belongs to")
+            return Journal(tuple(entries), 0, _newer(name, number, error))
+        if number == 1 and not isinstance(entry, RunBegun):
+            return Journal((), 0, _damaged(name, 1, "a journal begins with the run it belongs to"))
+        entries.append(entry)
     return Journal(tuple(entries), len(tail))
 
 
 def _newer(name: str, line: int, error: Exception) -> StateUnreadable:
-    return StateUnreadable(
+    newer = StateUnreadable(
         f"{name}:{line}: the journal was written by a newer mics-iac: {error}",
         remedy="use the mics-iac that wrote it, or a newer one",
     )
+    newer.__cause__ = error
+    return newer
 
 
-def _damaged(name: str, line: int, why: str) -> StateUnreadable:
-    return StateUnreadable(
-        f"{name}:{line}: the journal is damaged: {why}",
-        remedy="put back a good copy; without any, move the file away: the next apply finds what this run did by "
-        "name, type and bytes, and loads nothing twice",
-    )
+def _damaged(name: str, line: int, why: str) -> StateDamaged:
+    return StateDamaged(f"{name}:{line}: the journal is damaged: {why}")

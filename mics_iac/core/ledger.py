@@ -3,15 +3,15 @@
 Pure: `add` folds one Entry in, `state` gives the value. The planner asks it what was loaded, a running apply keeps it
 up to date; both see the same thing because there is one fold. Not thread-safe: `store/held` guards it.
 
-An entry about an address that the ledger does not hold is passed over: it can only come from a journal that outlived
-its state (a restored backup), and whatever it did is found again on the platform by name, type and bytes.
+An entry about an address or an import that the ledger does not hold is passed over: it can only come from a journal
+that outlived its state (a restored backup), and whatever it did is found again on the platform by name, type and bytes.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
-from typing import assert_never
+from typing import TypeAlias, assert_never
 
 import msgspec
 
@@ -19,16 +19,18 @@ from mics_iac.core import journal
 from mics_iac.core.address import base_of
 from mics_iac.core.observed import ENDED, FAILED
 from mics_iac.core.settings import Settings
-from mics_iac.core.slots import HeldImport, Slot
-from mics_iac.core.state import (
-    Creating,
-    Doubt,
-    Execution,
-    ImportState,
-    Incarnation,
-    Refusal,
-    State,
-    Stranger,
+from mics_iac.core.slots import HeldImport, Outcome, Slot
+from mics_iac.core.state import Creating, Doubt, Execution, ImportState, Incarnation, State, Stranger
+
+_ToImport: TypeAlias = journal.UploadBegun | journal.ExecutionAdopted | journal.StrangerRead | journal.StrangerDismissed
+_ToSlot: TypeAlias = (
+    Outcome
+    | _ToImport
+    | journal.ChangeBegun
+    | journal.ImportChanged
+    | journal.GuardChanged
+    | journal.ImportGone
+    | journal.ExecutionSettled
 )
 
 
@@ -47,12 +49,24 @@ class Loaded:
 
 
 @dataclass(frozen=True, slots=True)
+class Doubting:
+    """An import that is there, and its uploads whose outcome is not known; `current`: not replaced by another."""
+
+    address: str
+    import_id: str
+    settings: Settings
+    doubts: tuple[Doubt, ...]
+    current: bool
+
+
+@dataclass(frozen=True, slots=True)
 class OpenDoubt:
     """An upload of this content into an import, whose answer was lost; `askable` while that import is there to ask."""
 
     address: str
     import_id: str
     kind: tuple[str, str]
+    source: str
     sha256: str
     askable: bool
 
@@ -179,27 +193,35 @@ class Ledger:
     def open_doubts(self) -> list[OpenDoubt]:
         """Every upload whose answer was lost and was not settled yet, by address."""
         return [
-            OpenDoubt(
-                address, import_.id, import_.settings.kind, doubt.sha256, import_ is slot.current and not import_.gone
-            )
+            OpenDoubt(address, import_.id, import_.settings.kind, doubt.source, doubt.sha256, askable=not import_.gone)
             for address, slot in sorted(self._slots.items())
             for import_ in slot.all()
             for doubt in import_.doubts.values()
         ]
 
-    def known_executions(self, address: str) -> frozenset[str]:
-        """The execution ids of an address's current import that are in the ledger."""
-        slot = self._slots.get(address)
-        return frozenset(slot.current.executions) if slot is not None else frozenset()
+    def doubting(self) -> list[Doubting]:
+        """Every import that can be asked about uploads whose outcome is not known, by address."""
+        return [
+            Doubting(address, i.id, i.settings, tuple(i.doubts.values()), current=i is slot.current)
+            for address, slot in sorted(self._slots.items())
+            for i in slot.all()
+            if i.doubts and not i.gone
+        ]
+
+    def known_executions(self, address: str, import_id: str | None = None) -> frozenset[str]:
+        """The execution ids in the ledger of an import of this address: of that id, or (None) that of today."""
+        import_ = self._one(address, import_id)
+        return frozenset(import_.executions) if import_ is not None else frozenset()
 
     def doubts(self, address: str) -> list[Doubt]:
         """The uploads into an address's current import whose outcome is not known."""
         slot = self._slots.get(address)
         return list(slot.current.doubts.values()) if slot is not None else []
 
-    def stranger_digests(self, address: str) -> dict[str, str]:
-        """The digests of strangers' input files that were read, by execution id."""
-        return {s.id: s.sha256 for s in self._slots[address].current.strangers.values()}
+    def stranger_digests(self, address: str, import_id: str) -> dict[str, str]:
+        """The digests of strangers' input files that were read, by execution id; "" for those a person dismissed."""
+        import_ = self._one(address, import_id)
+        return {s.id: s.sha256 for s in import_.strangers.values()} if import_ is not None else {}
 
     def accepted(self, address: str, import_id: str, execution_id: str) -> Loaded:
         """One accepted part, which must be there."""
@@ -232,27 +254,15 @@ class Ledger:
                 self._creating.pop(entry.address, None)
             case journal.ImportMoved():
                 self._move(entry.source, entry.target)
+            case journal.ImportForgotten():
+                self._slots.pop(entry.address, None)
+                self._creating.pop(entry.address, None)
             case _:
                 slot = self._slots.get(entry.address)
                 if slot is not None:
-                    self._add_to(slot, entry)
+                    self._add_to(entry.address, slot, entry)
 
-    def _add_to(
-        self,
-        slot: Slot,
-        entry: journal.ChangeBegun
-        | journal.ImportChanged
-        | journal.GuardChanged
-        | journal.ImportGone
-        | journal.UploadBegun
-        | journal.UploadAccepted
-        | journal.UploadDoubted
-        | journal.UploadAbandoned
-        | journal.UploadRefused
-        | journal.ExecutionAdopted
-        | journal.StrangerRead
-        | journal.ExecutionSettled,
-    ) -> None:
+    def _add_to(self, address: str, slot: Slot, entry: _ToSlot) -> None:
         match entry:
             case journal.ChangeBegun():
                 pass
@@ -260,80 +270,36 @@ class Ledger:
                 slot.current.settings = entry.settings
             case journal.GuardChanged():
                 slot.protect = entry.protect
-            case journal.ImportGone():
-                for import_ in slot.all():
-                    if import_.id == entry.id:
-                        import_.gone = True
-            case journal.StrangerRead():
-                slot.current.strangers[entry.id] = Stranger(entry.id, entry.sha256)
             case journal.ExecutionSettled():
                 self._settle(slot, entry)
+            case (
+                journal.UploadAccepted() | journal.UploadDoubted() | journal.UploadAbandoned() | journal.UploadRefused()
+            ):
+                if (sending := slot.sending(entry.attempt)) is not None:
+                    self._accept(address, sending, sending.end(entry))
+            case journal.ImportGone():
+                if (import_ := slot.of(entry.id)) is not None:
+                    import_.gone = True
             case _:
-                self._add_upload(slot, entry)
+                if (import_ := slot.of(entry.import_id)) is not None:
+                    self._add_to_import(address, import_, entry)
 
-    def _add_upload(
-        self,
-        slot: Slot,
-        entry: journal.UploadBegun
-        | journal.UploadAccepted
-        | journal.UploadDoubted
-        | journal.UploadAbandoned
-        | journal.UploadRefused
-        | journal.ExecutionAdopted,
-    ) -> None:
-        import_ = slot.current
+    def _add_to_import(self, address: str, import_: HeldImport, entry: _ToImport) -> None:
         match entry:
             case journal.UploadBegun():
-                import_.doubts[entry.attempt] = Doubt(
-                    entry.attempt,
-                    entry.source,
-                    entry.part,
-                    entry.sha256,
-                    entry.bytes,
-                    entry.records,
-                    entry.lines,
-                    entry.strangers,
-                )
-            case journal.UploadDoubted():
-                if (doubt := import_.doubts.get(entry.attempt)) is not None:
-                    import_.doubts[entry.attempt] = msgspec.structs.replace(doubt, body_left=entry.body_left)
-            case journal.UploadAbandoned():
-                import_.doubts.pop(entry.attempt, None)
-            case journal.UploadRefused():
-                if (doubt := import_.doubts.pop(entry.attempt, None)) is not None:
-                    refusal = Refusal(doubt.source, doubt.part, doubt.sha256, entry.status)
-                    import_.refusals[refusal.source, refusal.part, refusal.sha256] = refusal
-            case journal.UploadAccepted():
-                if (doubt := import_.doubts.pop(entry.attempt, None)) is not None:
-                    self._accept(entry.address, import_, doubt, entry)
+                import_.begin(entry)
             case journal.ExecutionAdopted():
-                for attempt in [a for a, d in import_.doubts.items() if d.sha256 == entry.sha256]:
-                    del import_.doubts[attempt]
-                self._accept(entry.address, import_, entry, entry)
+                self._accept(address, import_, import_.adopt(entry))
+            case journal.StrangerRead():
+                import_.strangers[entry.id] = Stranger(entry.id, entry.sha256)
+            case journal.StrangerDismissed():
+                import_.strangers[entry.id] = Stranger(entry.id, "")
             case _:
                 assert_never(entry)
 
-    def _accept(
-        self,
-        address: str,
-        import_: HeldImport,
-        part: Doubt | journal.ExecutionAdopted,
-        answer: journal.UploadAccepted | journal.ExecutionAdopted,
-    ) -> None:
-        import_.refusals.pop((part.source, part.part, part.sha256), None)
-        import_.strangers.pop(answer.id, None)
-        execution = Execution(
-            answer.id,
-            part.source,
-            part.part,
-            part.sha256,
-            part.bytes,
-            part.records,
-            answer.status,
-            answer.creation_date,
-        )
-        import_.executions[answer.id] = execution
-        self._index(address, import_, execution)
+    def _accept(self, address: str, import_: HeldImport, execution: Execution | None) -> None:
+        if execution is not None:
+            self._index(address, import_, execution)
 
     def _settle(self, slot: Slot, entry: journal.ExecutionSettled) -> None:
         for import_ in slot.all():
@@ -385,6 +351,12 @@ class Ledger:
             if import_.id == import_id and import_.settings.kind == kind and execution_id in import_.executions:
                 return import_.executions[execution_id]
         return None
+
+    def _one(self, address: str, import_id: str | None) -> HeldImport | None:
+        slot = self._slots.get(address)
+        if slot is None:
+            return None
+        return slot.current if import_id is None else slot.of(import_id)
 
     def _find(self, address: str, import_id: str) -> HeldImport:
         return next(i for i in self._slots[address].all() if i.id == import_id)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from shlex import quote
 
 import msgspec
 
@@ -78,11 +79,13 @@ class Loading:
     def _target(self, wanted: DesiredImport, held: str, import_id: str | None, bases: frozenset[str]) -> _Target:
         ignored = matches(wanted.address, self._options.ignore_history)
         possible: dict[int | None, str] = {}
+        equal: dict[str, str] = {}
         if import_id is not None and not ignored:
-            same = self._ledger.import_id(held) == import_id
-            known = self._ledger.known_executions(held) if same else frozenset()
+            known, read = self._ledger.known_executions(held, import_id), self._ledger.stranger_digests(held, import_id)
             for execution in self._observed.executions.get(import_id, ()):
-                if execution.id not in known:
+                if execution.id in read:
+                    equal.setdefault(read[execution.id], execution.id)
+                elif execution.id not in known:
                     possible.setdefault(execution.number_of_lines, execution.id)
         doubts = [] if ignored else self._doubts.get(wanted.settings.kind, [])
         return _Target(
@@ -91,6 +94,7 @@ class Loading:
             import_id,
             bases,
             possible=possible,
+            equal=equal,
             refused=self._ledger.refusals(held) if import_id is not None else {},
             doubted=frozenset(d.sha256 for d in self._ledger.doubts(held)),
             elsewhere={
@@ -100,7 +104,7 @@ class Loading:
                 and d.import_id != import_id
                 and (base_of(d.address) in bases or not wanted.declared.allow_shared_content)
             },
-            lost={d.sha256: d.import_id for d in doubts if not d.askable and base_of(d.address) in bases},
+            lost={d.sha256: d for d in doubts if not d.askable and base_of(d.address) in bases},
         )
 
     def _decide(self, target: _Target, part: Part) -> Upload | Skip | Stuck | Refused:
@@ -145,6 +149,8 @@ class Loading:
             return _upload(wanted, part, f"--retry-failed: {trouble}")
         if part.sha256 in target.doubted:
             return _upload(wanted, part, "its last answer was lost: apply looks for its execution first")
+        if part.sha256 in target.equal:
+            return _upload(wanted, part, f"execution {target.equal[part.sha256]} has the same bytes: apply adopts it")
         for count in counts_like(lines=part.lines, records=part.records):
             if count in target.possible:
                 return _upload(
@@ -165,9 +171,10 @@ class Loading:
 class _Target:
     """One import, and what the ledger and the platform say of parts that may go into it.
 
-    `possible` are executions that the ledger does not know, one for each line count (None: not counted yet). `refused`
-    are HTTP statuses by sha256, `doubted` the parts whose last answer was lost; `elsewhere` those whose answer was lost
-    by another import, with its address, `lost` those by an import that cannot be asked any more, with its id.
+    `possible` are executions that the ledger does not know, one for each line count (None: not counted yet),
+    `equal` those whose bytes were read before, by sha256. `refused` are HTTP statuses by sha256, `doubted` the
+    parts whose last answer was lost; `elsewhere` those whose answer was lost by another import, with its address,
+    `lost` those by an import that cannot be asked any more.
     """
 
     wanted: DesiredImport
@@ -175,10 +182,11 @@ class _Target:
     import_id: str | None
     bases: frozenset[str]
     possible: dict[int | None, str]
+    equal: dict[str, str]
     refused: dict[str, int]
     doubted: frozenset[str]
     elsewhere: dict[str, str]
-    lost: dict[str, str]
+    lost: dict[str, OpenDoubt]
 
 
 def _upload(wanted: DesiredImport, part: Part, reason: str, *, again: bool = False) -> Upload:
@@ -219,10 +227,11 @@ def _shared(wanted: DesiredImport, part: Part, other: Loaded | None, planned: tu
     return Refused(wanted.address, message)
 
 
-def _lost(wanted: DesiredImport, part: Part, import_id: str) -> Refused:
+def _lost(wanted: DesiredImport, part: Part, doubt: OpenDoubt) -> Refused:
+    resolve = f"mics-iac state resolve {quote(f'{doubt.address}:{doubt.source}')}"
     message = (
-        f"{part.source}: the answer to its upload into import {import_id} was lost, and that import cannot be asked "
-        "any more whether it was loaded. If it was not, allow it with --ignore-history "
-        f"{wanted.address}; if it was, take the file out of the manifest"
+        f"{part.source}: the answer to its upload into import {doubt.import_id} was lost, and that import cannot be "
+        f"asked any more whether it was loaded. If it was: {resolve} --execution ID. If it was not: {resolve} "
+        f"--resend, or apply with --ignore-history {wanted.address}"
     )
     return Refused(wanted.address, message)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from mics_iac.core.health import Mended
 from mics_iac.core.manifest import Budget
 from mics_iac.core.observed import FAILED
 from mics_iac.core.plan import Plan
@@ -82,3 +83,15 @@ class Outcome:
         if self.interrupted is not None:
             codes.append(128 + self.interrupted)
         return worst(codes)
+
+
+@dataclass(frozen=True, slots=True)
+class Recovery:
+    """The end of a recovery: what was mended in the state, what was found again on the platform (`outcome`).
+
+    `missing` counts the parts that were not found there: the next apply loads them.
+    """
+
+    outcome: Outcome
+    mended: Mended | None
+    missing: int

@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 from pydantic import PlainValidator, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
+from mics_iac.core.address import ADDRESS
 from mics_iac.core.manifest import DOCUMENT_TYPES, MANIFEST_VERSION, Budget, MimeType, Priority
 from mics_iac.core.pattern import refusal
 from mics_iac.core.variables import VARIABLE_NAME
@@ -32,7 +33,6 @@ Schema = dict[str, Any]
 KEY: Final = r"(?!\.{1,2}$)[A-Za-z0-9._-]+"
 ID: Final = r"[1-9][0-9]{0,18}"
 BUDGET: Final = r"(0|[1-9][0-9]{0,14}|(100(\.0{1,9})?|[1-9]?[0-9](\.[0-9]{1,9})?)%)"
-ADDRESS: Final = r"(?!\.{1,2}/)[A-Za-z0-9._-]+/(?!\.{1,2}(@|$))[A-Za-z0-9._-]+(@(?!\.{1,2}$)[A-Za-z0-9._-]+)?"
 ONE_LINE: Final = r"[^\x00-\x1f\x7f]*[^\s\x00-\x1f\x7f][^\x00-\x1f\x7f]*"
 UNKNOWN_TYPE: Final = r"[A-Z][A-Z0-9_]*"
 LOCAL_PATH: Final = r"[^\\\x00-\x1f\x7f]+"

@@ -6,9 +6,16 @@ Pure. Only `core/ledger` changes these, one entry at a time.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TypeAlias, assert_never
 
+import msgspec
+
+from mics_iac.core import journal
 from mics_iac.core.settings import Settings
 from mics_iac.core.state import Doubt, Execution, Incarnation, Refusal, Stranger
+
+Outcome: TypeAlias = journal.UploadAccepted | journal.UploadDoubted | journal.UploadAbandoned | journal.UploadRefused
+"""What became of an upload that began."""
 
 
 @dataclass(slots=True)
@@ -51,6 +58,65 @@ class HeldImport:
             tuple(s for s in self.strangers.values() if s.id not in self.executions),
         )
 
+    def begin(self, entry: journal.UploadBegun) -> None:
+        """An upload into this import began: a doubt from now on."""
+        self.doubts[entry.attempt] = Doubt(
+            entry.attempt,
+            entry.source,
+            entry.part,
+            entry.sha256,
+            entry.bytes,
+            entry.records,
+            entry.lines,
+            entry.strangers,
+        )
+
+    def end(self, entry: Outcome) -> Execution | None:
+        """An upload of this import came to this; the execution that it became, if it did."""
+        doubt = self.doubts[entry.attempt]
+        match entry:
+            case journal.UploadDoubted():
+                self.doubts[entry.attempt] = msgspec.structs.replace(doubt, body_left=entry.body_left)
+                return None
+            case journal.UploadAbandoned():
+                del self.doubts[entry.attempt]
+                return None
+            case journal.UploadRefused():
+                del self.doubts[entry.attempt]
+                refusal = Refusal(doubt.source, doubt.part, doubt.sha256, entry.status)
+                self.refusals[refusal.source, refusal.part, refusal.sha256] = refusal
+                return None
+            case journal.UploadAccepted():
+                del self.doubts[entry.attempt]
+                return self._accept(doubt, entry)
+            case _:
+                assert_never(entry)
+
+    def adopt(self, entry: journal.ExecutionAdopted) -> Execution:
+        """An execution of this import turned out to be this part: what was in doubt about these bytes is settled."""
+        for attempt in [a for a, d in self.doubts.items() if d.sha256 == entry.sha256]:
+            del self.doubts[attempt]
+        return self._accept(entry, entry)
+
+    def _accept(
+        self,
+        part: Doubt | journal.ExecutionAdopted,
+        answer: journal.UploadAccepted | journal.ExecutionAdopted,
+    ) -> Execution:
+        self.refusals.pop((part.source, part.part, part.sha256), None)
+        self.strangers.pop(answer.id, None)
+        self.executions[answer.id] = Execution(
+            answer.id,
+            part.source,
+            part.part,
+            part.sha256,
+            part.bytes,
+            part.records,
+            answer.status,
+            answer.creation_date,
+        )
+        return self.executions[answer.id]
+
 
 @dataclass(slots=True)
 class Slot:
@@ -63,3 +129,11 @@ class Slot:
     def all(self) -> list[HeldImport]:
         """Every import that stood here, that of today first."""
         return [self.current, *reversed(self.former)]
+
+    def of(self, import_id: str) -> HeldImport | None:
+        """The import of this id that stands or stood here."""
+        return next((i for i in self.all() if i.id == import_id), None)
+
+    def sending(self, attempt: str) -> HeldImport | None:
+        """The import that this upload began to go into, while its outcome is not known."""
+        return next((i for i in self.all() if attempt in i.doubts), None)

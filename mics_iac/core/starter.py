@@ -48,4 +48,5 @@ GITIGNORE: Final = """\
 *.state.json.lock
 *.state.json.*.tmp
 *.state.journal.*
+*.state.backup.*
 """

@@ -12,7 +12,7 @@ import re
 import msgspec
 
 from mics_iac.core.settings import Settings
-from mics_iac.errors import StateUnreadable
+from mics_iac.errors import StateDamaged, StateUnreadable
 
 VERSION = 1
 
@@ -64,7 +64,10 @@ class Doubt(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=True):
 
 
 class Stranger(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=True):
-    """An execution that somebody else made, whose input file was read: its sha256 saves reading it again."""
+    """An execution that somebody else made, whose input file was read: its sha256 saves reading it again.
+
+    An empty `sha256` is no digest of any bytes: a person decided that the execution is none of ours.
+    """
 
     id: str
     sha256: str
@@ -134,13 +137,19 @@ def encode_state(state: State) -> bytes:
 def decode_state(data: bytes, *, name: str) -> State:
     """Read a state file's bytes; `name` is how errors call it.
 
-    Raises StateUnreadable when it is damaged or written by a newer version.
+    Raises StateDamaged, or StateUnreadable when a newer version wrote it. Every format, this one and those to come, is
+    sealed by the same checksum: so a damaged version number is not taken for a newer format.
     """
-    _refuse_newer(data, name)
+    head = _head(data, name)
     found = _CHECKSUM.search(data)
     blank = _CHECKSUM.sub(_BLANK, data, count=1)
     if found is None or found[1] != b"sha256:" + hashlib.sha256(blank).hexdigest().encode():
         raise _damaged(name, "its checksum does not fit its content")
+    if head.version != VERSION:
+        raise StateUnreadable(
+            f"{name} is of format {head.version}; this version of mics-iac reads format {VERSION}",
+            remedy="use the mics-iac that wrote it, or a newer one",
+        )
     try:
         return msgspec.json.decode(data, type=State)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
@@ -151,24 +160,15 @@ class _Head(msgspec.Struct):
     version: int
 
 
-def _refuse_newer(data: bytes, name: str) -> None:
+def _head(data: bytes, name: str) -> _Head:
     try:
-        head = msgspec.json.decode(data, type=_Head)
+        return msgspec.json.decode(data, type=_Head)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise _damaged(name, f"it is not the JSON of a state ({error})") from error
-    if head.version != VERSION:
-        raise StateUnreadable(
-            f"{name} is of format {head.version}; this version of mics-iac reads format {VERSION}",
-            remedy="use the mics-iac that wrote it, or a newer one",
-        )
 
 
-def _damaged(name: str, why: str) -> StateUnreadable:
-    return StateUnreadable(
-        f"{name} is damaged: {why}",
-        remedy="put back a good copy; without any, move the file away: the next apply finds the imports and what "
-        "they loaded again by name, type and bytes, and loads nothing twice",
-    )
+def _damaged(name: str, why: str) -> StateDamaged:
+    return StateDamaged(f"{name} is damaged: {why}")
 
 
 def _layout(value: object, depth: int) -> bytes:

@@ -30,17 +30,20 @@ from mics_iac.errors import Interrupted, MicsError
 from mics_iac.store.held import Held
 
 
-def execute(plan: Plan, observed: Observed, *, world: World, held: Held, run: str, tally: Tally) -> Outcome:
+def execute(
+    plan: Plan, observed: Observed, *, world: World, held: Held, run: str, tally: Tally, sending: bool = True
+) -> Outcome:
     """Do what the plan says, as far as it can be done, and tell how it ended.
 
-    `run` names the run's attempts, `tally` counts its entries. Raises StoreFailed, StateConflict or Locked when the
-    state can no longer be written: nothing more is sent then.
+    Not `sending`: adopt what is there, imports and executions, and do no more. `run` names the run's attempts, `tally`
+    counts its entries. Raises StoreFailed, StateConflict or Locked when the state can no longer be written: nothing
+    more is sent then.
     """
     with Crew(calls=world.limits.parallelism, sends=world.limits.transfers) as crew:
-        job = Job(plan, observed, world, held, crew)
+        job = Job(plan, observed, world, held, crew, sending)
         _record_moves(job)
         with held.reading() as ledger:
-            lanes = lay_out(plan, ledger)
+            lanes = lay_out(plan, ledger, sending=sending)
         _Execution(job, lanes, run).go_through()
     return Outcome(
         plan=plan,
@@ -91,7 +94,7 @@ class _Execution:
             if job.plan.refreshed and datamart_id not in job.observed.imports:
                 continue  # it could not be asked, and nothing that is declared needs it
             policy = job.plan.policies.get(loaded.address)
-            if job.world.limits.wait or (policy is not None and policy.ordered):
+            if job.sending and (job.world.limits.wait or (policy is not None and policy.ordered)):
                 rounds.expect(loaded, datamart_id)
 
     def _go_on(self) -> bool:
@@ -119,6 +122,11 @@ class _Execution:
 
     def _prepare(self, lane: Lane) -> None:
         job = self._job
+        if lane.former:
+            assert lane.import_id is not None
+            assert lane.settings is not None
+            self._parts.open(lane, Ready(lane.import_id, lane.settings, fresh=False))
+            return
         self._preparing += 1
         work = partial(prepare, lane.address, lane.effects, observed=job.observed, world=job.world, held=job.held)
         job.crew.call(partial(attempt, work), partial(self._prepared, lane))
@@ -145,6 +153,8 @@ class _Execution:
             if lane.effects
         ]
         job.account.unfinished += self._parts.left(why)
+        if not job.sending:
+            return
         job.account.unfinished += self._stuck()
         if job.world.limits.wait:
             job.account.unfinished += self._parts.rounds.left()

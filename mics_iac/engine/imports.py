@@ -27,11 +27,14 @@ from mics_iac.errors import (
     NotAllowed,
     PlanStale,
     StateConflict,
+    StoreFailed,
 )
 from mics_iac.store.held import Held
 
 # These say that a POST surely did not act; after any other error it may have.
-NOT_ACTED = (ApiUnreachable, ApiRefused, NotAllowed, Interrupted, Locked, StateConflict)
+NOT_ACTED = (ApiUnreachable, ApiRefused, NotAllowed, Interrupted)
+# After these the state is not ours to write any more: the intent stays open, and the next run finds out.
+NO_RECORD = (Locked, StateConflict, StoreFailed)
 
 # How often a creation is tried whose answer gets lost every time.
 _TRIES = 3
@@ -79,7 +82,9 @@ def _change(action: Change, observed: Observed, world: World, held: Held) -> Non
             f"import {action.id} is not in datamart {datamart_id} any more", status=404, remedy="plan again"
         )
     held.record(journal.ChangeBegun(action.address, action.after))
-    answer = world.api.update_import(remote, name=action.after.name, priority=action.after.priority)
+    answer = world.api.update_import(
+        remote, name=action.after.name, priority=action.after.priority, before_send=held.fence
+    )
     if (answer.settings.name, answer.settings.priority) != (action.after.name, action.after.priority):
         raise ApiError(
             f"the platform answered the change of import {action.id} with other settings than were asked for",
@@ -115,6 +120,8 @@ class _Creation:
             self.held.record(journal.CreateBegun(address, settings, known))
             try:
                 remote = self.world.api.create_import(settings, before_send=self.held.fence)
+            except NO_RECORD:
+                raise
             except NOT_ACTED as error:
                 self.held.record(journal.CreateAbandoned(address, error.message))
                 raise

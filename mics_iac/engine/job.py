@@ -33,13 +33,17 @@ class Account:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One apply on its way, as the deciding thread sees it."""
+    """One apply on its way, as the deciding thread sees it.
+
+    Not `sending`: nothing is created, changed or uploaded, and nothing is waited for but what tells if a part is there.
+    """
 
     plan: Plan
     observed: Observed
     world: World
     held: Held
     crew: Crew
+    sending: bool = True
     account: Account = field(default_factory=Account)
 
     @property

@@ -66,12 +66,13 @@ class Seen:
 
 @dataclass(slots=True, eq=False)
 class Lane:
-    """One address, its effects, its tasks, and the executions of its import as last listed.
+    """One import, its effects, its tasks, and its executions as last listed.
 
-    `import_id` and `settings` are None until the import is there. `listed_at` and `listed_until` are the moments
-    (monotonic seconds) at which the last listing began and ended, None before the first. `read` has the digests of
-    strangers' input files, `gone` those whose input file the platform has no more, `unreadable` those that could not be
-    read in this run.
+    `former`: it was replaced by another at its address, and is asked about uploads in doubt alone. `import_id` and
+    `settings` are None until the import is there. `listed_at` and `listed_until` are the moments (monotonic
+    seconds) at which the last listing began and ended, None before the first. `read` has the digests of strangers'
+    input files, `gone` those whose input file the platform has no more, `unreadable` those that could not be read
+    in this run.
     """
 
     address: str
@@ -80,6 +81,7 @@ class Lane:
     budget: Budget = NO_FAILURES
     ordered: bool = False
     ignore_history: bool = False
+    former: bool = False
     import_id: str | None = None
     settings: Settings | None = None
     listed_at: float | None = None

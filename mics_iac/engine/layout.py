@@ -2,44 +2,63 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from mics_iac.core.address import base_of, matches
-from mics_iac.core.ledger import Ledger
+from mics_iac.core.ledger import Doubting, Ledger
 from mics_iac.core.manifest import NO_FAILURES, Budget
-from mics_iac.core.plan import Effect, Move, Plan, Upload
+from mics_iac.core.plan import Adopt, Create, Effect, Move, Plan, Upload
 from mics_iac.core.state import Doubt
 from mics_iac.engine.lanes import Lane, Task
 
 
-def lay_out(plan: Plan, ledger: Ledger) -> list[Lane]:
-    """A lane for each address that the plan touches, then one for each whose open doubts it does not touch.
+def lay_out(plan: Plan, ledger: Ledger, *, sending: bool = True) -> list[Lane]:
+    """A lane for each address that the plan touches, then one for each other import with open doubts.
 
-    Moves are done already: the ledger has every import under its new address.
+    Moves are done already: the ledger has every import under its new address. Not `sending`: only imports that are
+    there, what adopts them, and parts to look for.
     """
     effects: dict[str, list[Effect]] = {}
     for effect in plan.effects:
         if not isinstance(effect, Move):
             effects.setdefault(effect.address, []).append(effect)
-    for address in ledger.addresses():
-        if ledger.doubts(address) and not ledger.gone(address):
-            effects.setdefault(address, [])
-    return [_lane(plan, address, todo, ledger.doubts(address)) for address, todo in effects.items()]
+    if not sending:
+        effects = {a: todo for a, todo in effects.items() if not any(isinstance(e, Create) for e in todo)}
+    doubts: dict[str, Sequence[Doubt]] = {}
+    former: list[Lane] = []
+    for one in ledger.doubting():
+        if one.current and not _replaced(one.import_id, effects.setdefault(one.address, [])):
+            doubts[one.address] = one.doubts
+        else:
+            former.append(_former(plan, one))
+    lanes = [_lane(plan, address, todo, doubts.get(address, ()), sending=sending) for address, todo in effects.items()]
+    return lanes + former
 
 
-def _lane(plan: Plan, address: str, effects: list[Effect], doubts: list[Doubt]) -> Lane:
+def _replaced(import_id: str, effects: Iterable[Effect]) -> bool:
+    """Whether these effects put another import in the place of this one."""
+    return any(isinstance(e, Create) or (isinstance(e, Adopt) and e.id != import_id) for e in effects)
+
+
+def _former(plan: Plan, doubting: Doubting) -> Lane:
+    lane = _lane(plan, doubting.address, [], doubting.doubts, sending=False)
+    lane.former, lane.import_id, lane.settings = True, doubting.import_id, doubting.settings
+    return lane
+
+
+def _lane(plan: Plan, address: str, effects: list[Effect], doubts: Sequence[Doubt], *, sending: bool) -> Lane:
     uploads = [e for e in effects if isinstance(e, Upload)]
     planned = {u.sha256 for u in uploads}
     policy = plan.policies.get(address)
     return Lane(
         address,
-        effects=tuple(e for e in effects if not isinstance(e, Upload)),
+        effects=tuple(e for e in effects if not isinstance(e, Upload) and (sending or isinstance(e, Adopt))),
         tasks=[
-            *(_task(u, doubts, send=True) for u in uploads),
+            *(_task(u, doubts, send=sending) for u in uploads),
             *(_task(d, [d], send=False) for d in doubts if d.sha256 not in planned),
         ],
         budget=budget_of(plan, address),
-        ordered=policy is not None and policy.ordered,
+        ordered=sending and policy is not None and policy.ordered,
         ignore_history=matches(address, plan.options.ignore_history),
     )
 

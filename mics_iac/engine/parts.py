@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import partial
+from shlex import quote
 
 from mics_iac.core import journal
 from mics_iac.core.address import base_of
@@ -46,7 +47,7 @@ class Parts:
     def __post_init__(self) -> None:
         self.rounds = Rounds(self.job, self._needed, self._listed, self._short)
         self.progress_at = self.job.now
-        self._by_address = {lane.address: lane for lane in self.lanes}
+        self._by_address = {lane.address: lane for lane in self.lanes if not lane.former}
 
     def open(self, lane: Lane, ready: Ready) -> None:
         """Begin with the parts of an import that is there now."""
@@ -55,7 +56,8 @@ class Parts:
         lane.import_id, lane.settings = ready.import_id, ready.settings
         self._by_import[ready.import_id] = lane
         with job.held.reading() as ledger:
-            known, read = ledger.known_executions(lane.address), ledger.stranger_digests(lane.address)
+            known = ledger.known_executions(lane.address, ready.import_id)
+            read = ledger.stranger_digests(lane.address, ready.import_id)
         lane.read.update(read)
         # What was just created is empty; what the plan saw counts while it is fresh.
         now = job.now
@@ -101,7 +103,7 @@ class Parts:
                     again = not self._line_up(lane, task) or again
                 case steps.Take(execution):
                     task.stage = Stage.BUSY
-                    work = partial(self.job.held.record, _adopted(lane.address, task, execution))
+                    work = partial(self.job.held.record, _adopted(lane, task, execution))
                     self.job.crew.call(partial(attempt, work), partial(self._took, lane, task, execution))
                 case steps.Close():
                     task.stage = Stage.DONE
@@ -122,7 +124,7 @@ class Parts:
         unread = lane.to_read(counts)
         lane.reading = len(unread)
         for execution in unread:
-            reading = partial(self._read, lane.address, execution)
+            reading = partial(self._read, lane, execution)
             self.job.crew.call(partial(attempt, reading), partial(self._compared, lane, execution))
 
     def _line_up(self, lane: Lane, task: Task) -> bool:
@@ -144,11 +146,12 @@ class Parts:
                 self.job.account.unfinished.append(_taken(lane, task, found))
         return True
 
-    def _read(self, address: str, execution: RemoteExecution) -> str | None:
+    def _read(self, lane: Lane, execution: RemoteExecution) -> str | None:
         """Read a stranger's input file and record its digest; runs in a worker."""
+        assert lane.import_id is not None
         digest = read_digest(execution.input_uri or "", self.job.world)
         if digest is not None:
-            self.job.held.record(journal.StrangerRead(address, execution.id, digest))
+            self.job.held.record(journal.StrangerRead(lane.address, lane.import_id, execution.id, digest))
         return digest
 
     def _compared(self, lane: Lane, execution: RemoteExecution, digest: str | MicsError | None) -> None:
@@ -215,7 +218,7 @@ class Parts:
             self._advance(lane)
 
     def _await(self, lane: Lane, execution_id: str) -> None:
-        if self.job.world.limits.wait or lane.ordered:
+        if self.job.sending and (self.job.world.limits.wait or lane.ordered):
             self.rounds.expect(self._loaded(lane, execution_id), self._watched(lane).datamart_id)
 
     def _loaded(self, lane: Lane, execution_id: str) -> Loaded:
@@ -266,7 +269,7 @@ class Parts:
     def _listed(self, watched: Watched, seen: Seen) -> None:
         lane = self._by_import[watched.import_id]
         with self.job.held.reading() as ledger:
-            known = ledger.known_executions(lane.address)
+            known = ledger.known_executions(lane.address, lane.import_id)
         lane.listed(seen, known=known)
         self._advance(lane)
 
@@ -276,10 +279,12 @@ class Parts:
             self._hold_up(lane, loaded.execution.source)
 
 
-def _adopted(address: str, task: Task, execution: RemoteExecution) -> journal.ExecutionAdopted:
+def _adopted(lane: Lane, task: Task, execution: RemoteExecution) -> journal.ExecutionAdopted:
+    assert lane.import_id is not None
     p = task.part
     return journal.ExecutionAdopted(
-        address,
+        lane.address,
+        lane.import_id,
         execution.id,
         p.source,
         p.part,
@@ -309,10 +314,19 @@ def _undecided(lane: Lane, task: Task, address: str) -> str:
     )
 
 
+def _to_decide(lane: Lane, task: Task, execution_id: str) -> str:
+    """The commands by which a person says what the bytes cannot."""
+    resolve = f"mics-iac state resolve {quote(f'{lane.address}:{task.part.source}')}"
+    return (
+        f"If it did: {resolve} --execution {execution_id}. If it did not: {resolve} --resend, or, to pass over all "
+        f"that others loaded there, apply with --ignore-history {lane.address}"
+    )
+
+
 def _doubtful(lane: Lane, task: Task, execution: RemoteExecution) -> str:
     return (
         f"{lane.address}: {task.part.source}: execution {execution.id} may have loaded it already, and its input file "
-        f"is not there any more to tell. If it did not, run with --ignore-history {lane.address}"
+        f"is not there any more to tell. {_to_decide(lane, task, execution.id)}"
     )
 
 

@@ -179,7 +179,7 @@ class Rounds:
         job = self.job
         job.held.record(*(settled(loaded.address, remote) for loaded, remote in ended))
         for loaded, remote in ended:
-            if not remote.ended:
+            if not remote.ended or not job.sending:
                 continue
             if remote.identifiers_suspect:
                 what = f"{loaded.address}: {loaded.execution.source}"

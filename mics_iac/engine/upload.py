@@ -15,9 +15,9 @@ from typing import BinaryIO
 
 from mics_iac.core import journal
 from mics_iac.core.observed import RemoteExecution
-from mics_iac.core.progress import Sending
+from mics_iac.core.progress import Sending, Told
 from mics_iac.core.settings import Settings
-from mics_iac.engine.imports import NOT_ACTED
+from mics_iac.engine.imports import NO_RECORD, NOT_ACTED
 from mics_iac.engine.world import World
 from mics_iac.errors import ApiLost, ApiRefused, MicsError, SourceFailed
 from mics_iac.sources.source import Reader
@@ -71,6 +71,7 @@ def send(
     held.record(
         journal.UploadBegun(
             load.address,
+            load.import_id,
             attempt,
             load.source,
             load.part,
@@ -86,10 +87,14 @@ def send(
             load.settings.datamart_id,
             load.import_id,
             mime_type=load.settings.mime_type,
-            body=lambda: _Watched(world.source.open(load.source, sha256=load.sha256, bytes=load.bytes), load, world),
+            body=lambda: _Watched(
+                world.source.open(load.source, sha256=load.sha256, bytes=load.bytes), load, tell=world.tell, held=held
+            ),
             length=load.bytes,
             before_send=held.fence,
         )
+    except NO_RECORD:
+        raise
     except (*NOT_ACTED, SourceFailed) as error:
         held.record(_closed(load.address, attempt, error))
         return NotLoaded(error)
@@ -98,7 +103,7 @@ def send(
         held.record(journal.UploadDoubted(load.address, attempt, body_left, error.message))
         return Doubted(error, body_left)
     with held.reading() as ledger:
-        known = execution.id in ledger.known_executions(load.address)
+        known = execution.id in ledger.known_executions(load.address, load.import_id)
     if known:
         # An answer that names an execution of other content tells nothing of this part.
         lost = ApiLost(f"the platform answered with execution {execution.id}, which holds another part", body_left=True)
@@ -115,16 +120,23 @@ def _closed(address: str, attempt: str, error: MicsError) -> journal.UploadRefus
 
 
 class _Watched:
-    """A reader that tells how far it came."""
+    """A reader that tells how far it came, and that ends only while the lock is held.
 
-    def __init__(self, reader: Reader, load: Load, world: World) -> None:
+    The body's last block leaves after the reader's end (`api/body`): a run that was frozen, or whose lock was broken by
+    hand while it was sending, never completes what it sends.
+    """
+
+    def __init__(self, reader: Reader, load: Load, *, tell: Callable[[Told], None], held: Held) -> None:
         self._reader = reader
         self._load = load
-        self._tell = world.tell
+        self._tell = tell
+        self._held = held
         self._sent = 0
 
     def read(self, size: int, /) -> bytes:
         block = self._reader.read(size)
+        if not block:
+            self._held.fence(0)
         self._sent += len(block)
         self._tell(Sending(self._load.address, self._load.source, self._load.part, self._sent, self._load.bytes))
         return block

@@ -7,29 +7,30 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from mics_iac.core.desired import Desired, settings_of
 from mics_iac.core.inquiry import pins_of, to_ask, to_check, to_list
-from mics_iac.core.journal import Entry
 from mics_iac.core.learn import learn_executions, learn_imports
 from mics_iac.core.ledger import Ledger
 from mics_iac.core.manifest import Manifest
 from mics_iac.core.observed import Observed
-from mics_iac.core.outcome import Outcome
-from mics_iac.core.plan import Base, Options, Plan, Skip, fingerprint
+from mics_iac.core.outcome import Outcome, Recovery
+from mics_iac.core.plan import Base, Options, Plan, Skip, Upload, fingerprint
 from mics_iac.core.planner import Origin, make_plan
+from mics_iac.core.progress import Failure
+from mics_iac.core.state import State
 from mics_iac.core.status import ImportStatus, Status
 from mics_iac.core.tally import Tally
 from mics_iac.engine import gather
 from mics_iac.engine.execute import execute
+from mics_iac.engine.holding import holding
 from mics_iac.engine.manifest_files import read_manifest_texts
 from mics_iac.engine.project import Project
 from mics_iac.engine.world import World
 from mics_iac.errors import GuardRefused, PlanStale, SourceFailed
 from mics_iac.sources.source import Found
-from mics_iac.store.held import Held, hold, peek
+from mics_iac.store.held import Held, peek
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +80,7 @@ def apply(
     """
     desired = _read(_declared(project), project.world)
     tally = Tally()
-    with _held(project, "apply", tally) as held:
+    with holding(project, "apply", tally) as held:
         with held.reading() as ledger:
             state = ledger.state()
         decided, observed = _plan(project, desired, Ledger(state), options, refresh=refresh)
@@ -96,7 +97,7 @@ def apply_saved(project: Project, saved: Plan, *, approve: Callable[[Plan], bool
     """Do exactly what a saved plan says; PlanStale, naming all that moved, if anything it rests on did."""
     world = project.world
     tally = Tally()
-    with _held(project, "apply", tally) as held:
+    with holding(project, "apply", tally) as held:
         with held.reading() as ledger:
             scratch = Ledger(ledger.state())
         moved = [*_moved_files(project, saved), *_moved_base(saved, scratch)]
@@ -108,6 +109,32 @@ def apply_saved(project: Project, saved: Plan, *, approve: Callable[[Plan], bool
         scratch.extend(learn_imports(scratch, observed))
         lists = {i: datamart_id for i, (datamart_id, _) in to_list(saved, scratch).items()}
         return _carry_out(project, saved, gather.with_executions(observed, lists, world), held, tally, approve=approve)
+
+
+def recover(project: Project) -> Recovery:
+    """Mend what is damaged, and find again on the platform what the state should know; nothing is sent there.
+
+    Imports are found by name and type, executions by their bytes. Raises StateUnreadable for a state that is newer or
+    of another platform or environment, which must not be mended.
+    """
+    world = project.world
+    desired = _read(_declared(project), world)
+    tally = Tally()
+    with holding(project, "state recover", tally, repair=True) as held:
+        with held.reading() as ledger:
+            state = ledger.state()
+        decided, observed = _plan(project, desired, Ledger(state), Options(), refresh=True)
+        outcome = execute(decided, observed, world=world, held=held, run=held.lock.id[:8], tally=tally, sending=False)
+        with held.reading() as ledger:
+            missing = sum(not _is_loaded(ledger, upload) for upload in decided.uploads)
+        refused = [Failure(r.address, None, GuardRefused(r.message)) for r in decided.refusals]
+        outcome = replace(outcome, failures=(*outcome.failures, *refused))
+        return Recovery(outcome, held.mended, missing)
+
+
+def _is_loaded(ledger: Ledger, upload: Upload) -> bool:
+    settings = ledger.settings(upload.address)
+    return settings is not None and bool(ledger.loaded(settings.kind, upload.sha256))
 
 
 _AGAIN = "plan again with --out, and review that"
@@ -165,6 +192,11 @@ def status(project: Project, *, refresh: bool = True) -> Status:
     )
 
 
+def read_state(project: Project) -> State:
+    """The state as it stands, with what an unfinished run recorded folded in. Changes nothing and takes no lock."""
+    return peek(project.world.backend, api_url=project.api_url, environment=project.environment).state()
+
+
 def _held_imports(ledger: Ledger) -> dict[str, set[str]]:
     datamarts = {ledger.datamart_of(loaded) for loaded in ledger.unsettled()}
     for address in ledger.addresses():
@@ -212,25 +244,6 @@ def _plan(
 def _base(ledger: Ledger) -> Base:
     state = ledger.state()
     return Base(ledger.lineage, ledger.serial, fingerprint((state.imports, state.creating)))
-
-
-@contextmanager
-def _held(project: Project, command: str, tally: Tally) -> Iterator[Held]:
-    """The state, held for a command; every entry is counted and passed on."""
-    world = project.world
-
-    def told(entry: Entry) -> None:
-        tally.add(entry)
-        world.tell(entry)
-
-    with hold(
-        world.backend,
-        clock=world.clock,
-        context=project.context(command),
-        lock_timeout=world.limits.lock_timeout,
-        tell=told,
-    ) as held:
-        yield held
 
 
 def _carry_out(

@@ -53,6 +53,10 @@ class Narration:
                 return f"{entry.address}: the platform no longer has import {entry.id}"
             case journal.ImportMoved():
                 return f"{entry.target}: renamed from {entry.source}"
+            case journal.ImportForgotten():
+                return f"{entry.address}: forgotten"
+            case journal.StrangerDismissed():
+                return f"{entry.address}: execution {entry.id} is none of ours"
             case _:
                 return self._upload(entry)
 
@@ -110,8 +114,11 @@ def progress_line(told: Reading | Listing | Sending | Waiting) -> str:
         case Sending():
             return f"sending {told.address}: {_file(told.source, told.part)}: {size(told.sent)} of {size(told.total)}"
         case Waiting():
-            doubts = f", {counted(told.doubts, 'upload')} in doubt" if told.doubts else ""
-            return f"waiting for {counted(told.unsettled, 'execution')} to end{doubts}"
+            doubts = f"{counted(told.doubts, 'upload')} in doubt"
+            if not told.unsettled and told.doubts:
+                return f"waiting for what tells of {doubts}"
+            also = f", {doubts}" if told.doubts else ""
+            return f"waiting for {counted(told.unsettled, 'execution')} to end{also}"
 
 
 def _file(source: str, part: int) -> str:

@@ -74,6 +74,7 @@ class Scene:
             case Listing():
                 self.listing = told
             case Sending():
+                self.waiting = None
                 self.in_flight[told.address, told.source, told.part] = told
             case Waiting():
                 self.waiting = told
@@ -96,7 +97,7 @@ class Scene:
 
     def now(self) -> str:
         """Where the run stands, in one line."""
-        if self.files and (self.files_sent < self.files or self.in_flight):
+        if self.waiting is None and self.files and (self.files_sent < self.files or self.in_flight):
             return self.sending() + self._also()
         for stage in (self.waiting, self.listing, self.reading):
             if stage is not None:

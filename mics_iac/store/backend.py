@@ -29,6 +29,9 @@ a suspended machine or a slow network for minutes, and one that died on another 
 MARGIN = 60.0
 """Seconds past its end before a lease may be taken over: what two machines' clocks may differ by."""
 
+RING = 5
+"""How many backups of the state are kept."""
+
 NAME = r"[0-9]{8,}-[0-9]{4,}"
 """What the name of a journal looks like: the serial it goes on from and its ordinal; their order is that of names."""
 
@@ -42,8 +45,8 @@ class Snapshot:
 
 
 @dataclass(frozen=True, slots=True)
-class JournalBlob:
-    """The bytes of one run's journal. `where` is how messages call it: a file, or an address."""
+class Blob:
+    """The bytes of one run's journal, or of one backup. `where` is how messages call it: a file, or an address."""
 
     name: str
     where: str
@@ -120,11 +123,16 @@ class Backend(Protocol):
     def write(self, data: bytes, *, expected: str | None) -> str:
         """Replace the state if its version is still `expected` (None: there must be none); return the new version.
 
-        Raises StateConflict when it is not.
+        The one that is replaced is kept as a backup, if that can be done: failing to keep it fails no write.
+        Raises StateConflict when it is not the expected one.
         """
         ...
 
-    def journals(self) -> list[JournalBlob]:
+    def backups(self) -> list[Blob]:
+        """The states that the last `RING` writes replaced, newest first. One that could not be kept is missing."""
+        ...
+
+    def journals(self) -> list[Blob]:
         """Every journal, in the order of their names."""
         ...
 
@@ -138,6 +146,10 @@ class Backend(Protocol):
 
     def drop(self, names: list[str]) -> None:
         """Remove these journals; one that is not there is passed over."""
+        ...
+
+    def set_aside(self, name: str) -> str:
+        """Take a journal out of the way but keep its bytes, and say where a person finds them."""
         ...
 
     def lock(self, claim: LockInfo, *, lease: float) -> LockInfo | Busy:

@@ -13,6 +13,7 @@ from mics_iac.errors import StoreFailed
 _WAYS_OUT = {
     errno.ENOSPC: "the disk is full: free some space and run again",
     errno.EDQUOT: "the disk quota is used up: free some space and run again",
+    errno.EFBIG: "a limit on the size of files was reached: raise it (ulimit -f) and run again",
     errno.EROFS: "the file system is read-only: keep the state (state.path) on one that can be written",
     errno.EACCES: "give this user the right to read and write there, or run as the one who has it",
     errno.EPERM: "give this user the right to read and write there, or run as the one who has it",

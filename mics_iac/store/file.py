@@ -1,7 +1,8 @@
 """State, journals and lock as files of one folder, which may be shared over a network.
 
-Beside `imports.state.json` stand `imports.state.journal.<name>`, one for each run that is not folded yet, and
-`imports.state.lock` while a run holds it. Knows nothing of what the bytes mean.
+Beside `imports.state.json` stand `imports.state.backup.<number>`, the last states that it replaced;
+`imports.state.journal.<name>`, one for each run that is not folded yet; and `imports.state.lock` while a run holds it.
+Knows nothing of what the bytes mean.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from pathlib import Path
 
 from mics_iac.core.clock import Clock
 from mics_iac.errors import StateConflict
-from mics_iac.store.backend import NAME, Busy, Holder, JournalBlob, LockInfo, Snapshot
+from mics_iac.store.backend import NAME, Blob, Busy, Holder, LockInfo, Snapshot
 from mics_iac.store.disk import Disk
 from mics_iac.store.fault import told
 from mics_iac.store.filelock import FileLock
@@ -57,13 +58,19 @@ class FileBackend:
         with self._guard, told("write the state", self._given):
             return self._state.write(data, expected=expected)
 
-    def journals(self) -> list[JournalBlob]:
+    def backups(self) -> list[Blob]:
+        """See Backend."""
+        with self._guard, told("read the backups of the state", self._given):
+            found = [(path, read_file(self._disk, path)) for path in self._state.backups()]
+        return [Blob(path.name.rpartition(".")[2], str(path), data) for path, data in found if data is not None]
+
+    def journals(self) -> list[Blob]:
         """See Backend."""
         with self._guard, told("read the journals of the state", self._given):
             names = [match[1] for name in self._names() if (match := self._journal_name.fullmatch(name))]
             found = [(name, read_file(self._disk, self._journal_path(name))) for name in sorted(names)]
         # One that vanished since it was listed was dropped by a save.
-        return [JournalBlob(name, str(self._journal_path(name)), data) for name, data in found if data is not None]
+        return [Blob(name, str(self._journal_path(name)), data) for name, data in found if data is not None]
 
     def append(self, name: str, data: bytes) -> None:
         """See Backend."""
@@ -85,6 +92,15 @@ class FileBackend:
                 with contextlib.suppress(FileNotFoundError):
                     self._disk.unlink(self._journal_path(name))
             self._disk.sync_folder(self._folder)
+
+    def set_aside(self, name: str) -> str:
+        """See Backend."""
+        path = self._journal_path(name)
+        aside = path.with_name(f"{path.name}.{self._disk.token()}.damaged")
+        with self._guard, told("set a journal of the state aside", path):
+            self._disk.rename(path, aside)
+            self._disk.sync_folder(self._folder)
+        return str(aside)
 
     def lock(self, claim: LockInfo, *, lease: float) -> LockInfo | Busy:
         """See Backend. Makes the folder of the state if it is not there."""

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from mics_iac.errors import StateConflict, StoreFailed
-from mics_iac.store.backend import Snapshot
+from mics_iac.store.backend import RING, Snapshot
 from mics_iac.store.disk import Disk
 from mics_iac.store.files import opened, read_all, read_file, status_at, try_lock, write_all
 
@@ -32,6 +32,8 @@ class FileState:
         self._disk = disk
         self._is_lost = is_lost
         self._leftover = re.compile(re.escape(path.name) + r"\.[0-9a-f]{16}\.tmp")
+        self._backup_prefix = path.name.removesuffix(".json") + ".backup."
+        self._backup = re.compile(re.escape(self._backup_prefix) + r"[0-9]{8,}")
 
     def read(self) -> Snapshot | None:
         """See Backend."""
@@ -48,6 +50,14 @@ class FileState:
             self._write_next(data, expected)
         self._disk.sync_folder(self._path.parent)
         return _version(data)
+
+    def backups(self) -> list[Path]:
+        """The states that were replaced, newest first: their names are numbered as they were made."""
+        try:
+            names = [name for name in self._disk.names(self._path.parent) if self._backup.fullmatch(name)]
+        except FileNotFoundError:
+            return []
+        return [self._path.with_name(name) for name in sorted(names, key=_number, reverse=True)]
 
     def refuse_dangling(self) -> None:
         """A link that leads nowhere is a mistake: a file made in its place would be another than the user means."""
@@ -87,10 +97,35 @@ class FileState:
                 if try_lock(self._disk, fd) is False or _version(read_all(self._disk, fd)) != expected:
                     raise self._conflict()
                 with self._aside(data, mode=status.st_mode) as aside:
+                    self._keep(fd, status)
                     self._last_look(status)
                     self._disk.rename(aside, self._path)
         except FileNotFoundError as error:
             raise self._conflict() from error
+
+    def _keep(self, fd: int, former: os.stat_result) -> None:
+        """Give the state that is about to be replaced a second name, as the newest backup of a ring.
+
+        A backup is a help, not a promise: one that cannot be kept must not keep the new state from being saved.
+        """
+        with contextlib.suppress(OSError):
+            backups = self.backups()
+            newest = status_at(self._disk, backups[0]) if backups else None
+            if newest is not None and os.path.samestat(newest, former):
+                return  # kept by a writer who died before he replaced the state
+            number = 1 + (_number(backups[0].name) if backups else 0)
+            self._copy(fd, former, self._path.with_name(f"{self._backup_prefix}{number:08d}"))
+            for old in backups[RING - 1 :]:
+                self._disk.unlink(old)
+
+    def _copy(self, fd: int, former: os.stat_result, backup: Path) -> None:
+        try:
+            self._disk.link(self._path, backup)
+        except OSError as error:
+            if error.errno not in _NO_LINKS:
+                raise
+            with self._aside(read_all(self._disk, fd), mode=former.st_mode) as copy:
+                self._disk.rename(copy, backup)
 
     @contextlib.contextmanager
     def _aside(self, data: bytes, *, mode: int | None) -> Iterator[Path]:
@@ -124,6 +159,10 @@ class FileState:
 
 def _version(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
+
+
+def _number(name: str) -> int:
+    return int(name.rpartition(".")[2])
 
 
 def _signature(status: os.stat_result | None) -> tuple[int, ...] | None:

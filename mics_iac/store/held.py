@@ -14,7 +14,8 @@ from dataclasses import dataclass, field
 import msgspec
 
 from mics_iac.core.clock import Clock
-from mics_iac.core.journal import Entry, RunBegun, encode_entries
+from mics_iac.core.health import Mended
+from mics_iac.core.journal import Entry, ImportForgotten, RunBegun, encode_entries
 from mics_iac.core.ledger import Ledger
 from mics_iac.core.state import encode_state
 from mics_iac.errors import MicsError, StateConflict, StoreFailed
@@ -22,6 +23,7 @@ from mics_iac.store.backend import LEASE, Backend, LockInfo, Process, millisecon
 from mics_iac.store.history import History, read_history
 from mics_iac.store.lease import Lease, take
 from mics_iac.store.process import this_process
+from mics_iac.store.survey import mend, survey
 
 SAVING = 60.0
 """Seconds that the lease must outlast when a save begins."""
@@ -60,9 +62,11 @@ def hold(
     lock_timeout: float = 0.0,
     lease: float = LEASE,
     tell: Callable[[Entry], None] = silent,
+    repair: bool = False,
 ) -> Iterator[Held]:
     """Hold the state: take the lock (waiting up to `lock_timeout` seconds), read and fold; at the end save and let go.
 
+    With `repair`, what is damaged is mended before it is read; `Held.mended` tells what was.
     `tell` gets every durable entry once, in order, from whichever thread led its group; it must not call `record` or
     `save`. On leaving with an error the state is saved all the same; if that fails too, a note on the error says so
     and the journal holds what the save would have.
@@ -78,15 +82,22 @@ def hold(
         run_url=context.run_url,
     )
     with take(backend, claim, clock=clock, lease=lease, timeout=lock_timeout) as kept:
+        mended = _mend(backend, kept, context) if repair else None
         history = read_history(backend, api_url=context.api_url, environment=context.environment)
         backend.drop(list(history.done))
-        held = Held(backend, history, kept, clock=clock, context=context, tell=tell)
+        held = Held(backend, history, kept, clock=clock, context=context, tell=tell, mended=mended)
         try:
             yield held
         except BaseException as error:
             held.save_after(error)
             raise
         held.save()
+
+
+def _mend(backend: Backend, lease: Lease, context: RunContext) -> Mended:
+    found = survey(backend, api_url=context.api_url, environment=context.environment)
+    lease.fence(SAVING)
+    return mend(backend, found, lineage=context.lineage, version=context.version)
 
 
 def peek(backend: Backend, *, api_url: str, environment: str | None) -> Ledger:
@@ -114,7 +125,10 @@ class Held:
         clock: Clock,
         context: RunContext,
         tell: Callable[[Entry], None],
+        mended: Mended | None = None,
     ) -> None:
+        self.mended = mended
+        """What was mended before the state was read, None where that was not asked for."""
         self._backend = backend
         self._lease = lease
         self._clock = clock
@@ -124,6 +138,7 @@ class Held:
         self._serial = history.state.serial
         self._lineage = history.state.lineage or context.lineage
         self._held_imports = bool(history.state.imports)
+        self._forgets = False
         self._unsaved = list(history.unsaved)
         self._ordinal = history.ordinal
         self._ledger = history.ledger()
@@ -236,6 +251,7 @@ class Held:
             entries = self._append(entries)
             with self._reading:
                 self._ledger.extend(entries)
+            self._forgets = self._forgets or any(isinstance(entry, ImportForgotten) for entry in entries)
         except BaseException as error:
             # The journal may hold more than the ledger now. It stays, and the next run folds it.
             self._broken = str(error) or type(error).__name__
@@ -273,7 +289,7 @@ class Held:
     def _write(self) -> None:
         with self._reading:
             state = self._ledger.state()
-        if self._held_imports and not state.imports:
+        if self._held_imports and not state.imports and not self._forgets:
             raise StateConflict(f"an empty state would replace one with imports: {self._backend.describe()}")
         serial = self._serial + 1
         state = msgspec.structs.replace(

@@ -13,8 +13,8 @@ import msgspec
 from mics_iac.core.journal import Entry, RunBegun, decode_journal
 from mics_iac.core.ledger import Ledger
 from mics_iac.core.state import State, decode_state
-from mics_iac.errors import StateUnreadable
-from mics_iac.store.backend import Backend, JournalBlob, visible
+from mics_iac.errors import StateDamaged, StateUnreadable
+from mics_iac.store.backend import Backend, Blob, visible
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,13 +61,13 @@ def read_history(backend: Backend, *, api_url: str, environment: str | None) -> 
     runs = [one for one in read if one is not None]
     if snapshot is not None:
         state = decode_state(snapshot.data, name=backend.describe())
-        _refuse_foreign(backend.describe(), state, api_url=api_url, environment=environment)
+        refuse_foreign(backend.describe(), state, api_url=api_url, environment=environment)
     else:
         lineage = runs[0].begun.lineage if runs else ""
         state = State(lineage=lineage, api_url=api_url, environment=environment)
     for run in runs:
-        _refuse_foreign(run.where, run.begun, api_url=api_url, environment=environment)
-        _refuse_stray(run, state, backend.describe())
+        refuse_foreign(run.where, run.begun, api_url=api_url, environment=environment)
+        refuse_stray(run.where, run.begun, lineage=state.lineage, state=backend.describe())
     unsaved = [run for run in runs if run.begun.serial >= state.serial]
     serial = max([state.serial, *(run.begun.serial for run in unsaved)])
     kept = {run.name for run in unsaved}
@@ -81,18 +81,19 @@ def read_history(backend: Backend, *, api_url: str, environment: str | None) -> 
     )
 
 
-def _decode(blob: JournalBlob) -> _Read | None:
+def _decode(blob: Blob) -> _Read | None:
     """One run's journal, None if it died before its first line was whole: then it did nothing."""
     entries = decode_journal(blob.data, name=blob.where).entries
     if not entries:
         return None
     begun = entries[0]
     if not isinstance(begun, RunBegun):
-        raise StateUnreadable(f"{blob.where} does not begin with the run that it belongs to")
+        raise StateDamaged(f"{blob.where} does not begin with the run that it belongs to")
     return _Read(blob.name, blob.where, begun, entries)
 
 
-def _refuse_foreign(where: str, found: State | RunBegun, *, api_url: str, environment: str | None) -> None:
+def refuse_foreign(where: str, found: State | RunBegun, *, api_url: str, environment: str | None) -> None:
+    """Raise StateUnreadable for a state or a journal of another platform or environment."""
     if found.api_url != api_url:
         raise StateUnreadable(
             f"{where} belongs to the platform at {visible(found.api_url)}, and this run is for {api_url}",
@@ -109,13 +110,12 @@ def _environment(name: str | None) -> str:
     return f"environment {visible(name)}" if name is not None else "no environment"
 
 
-def _refuse_stray(run: _Read, state: State, where: str) -> None:
-    if run.begun.lineage != state.lineage:
-        raise StateUnreadable(
-            f"{run.where} is the journal of another state: it goes on from lineage {visible(run.begun.lineage)}, "
-            f"and {where} is of lineage {visible(state.lineage)}",
-            remedy="put back the state that this journal goes on from, or move the journal away: the next apply finds "
-            "what that run did by name, type and bytes, and loads nothing twice",
+def refuse_stray(where: str, begun: RunBegun, *, lineage: str, state: str) -> None:
+    """Raise StateDamaged for a journal that goes on from another state than the one that `state` names."""
+    if begun.lineage != lineage:
+        raise StateDamaged(
+            f"{where} is the journal of another state: it goes on from lineage {visible(begun.lineage)}, "
+            f"and {state} is of lineage {visible(lineage)}. Put back the state that it goes on from, if there is one"
         )
 
 

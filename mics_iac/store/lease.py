@@ -6,16 +6,14 @@ so it never believes in more time than the backend gave. Knows nothing of state 
 
 from __future__ import annotations
 
+import itertools
 import threading
 from types import TracebackType
 from typing import Self
 
 from mics_iac.core.clock import Clock
 from mics_iac.errors import Locked, MicsError, StoreFailed
-from mics_iac.store.backend import Backend, Busy, Holder, LockInfo, describe_holder
-
-FRESH = 5.0
-"""Seconds for which a fence trusts the last renewal: a lock that was broken by hand is noticed after that long."""
+from mics_iac.store.backend import Backend, Busy, Holder, LockInfo, describe_holder, visible
 
 _PAUSES = (0.1, 5.0)
 
@@ -49,10 +47,11 @@ class Lease:
         self._length = lease
         self._begun = begun
         self._lasts = lease
-        # Not before the first renewal: two contenders on a folder without locks may both believe that they won.
-        self._proven = False
         self._lost: Locked | None = None
         self._guard = threading.Lock()
+        # Fences are numbered as they are asked: a renewal serves all that were asked before it began.
+        self._numbers = itertools.count(1)
+        self._asked = self._served = 0
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._keep, name="mics-iac lease", daemon=True)
 
@@ -80,23 +79,31 @@ class Lease:
     def fence(self, seconds: float) -> None:
         """Return only if the lock is ours and stays so for `seconds`; else raises Locked or StoreFailed.
 
-        To be called right before anything that two runs must not do at once, with the longest that it may take.
+        To be called right before anything that two runs must not do at once, with the longest that it may take. The
+        backend is asked after the call, always: so whoever recorded an intent before it knows that the lock was held
+        after that record, and that whoever takes the lock from him reads the intent. Fences that wait for each other
+        share one renewal.
         """
+        mine = self._asked = next(self._numbers)
         with self._guard:
-            gone = self._begun.elapsed()
-            if not self._proven or self._lost is not None or gone > FRESH or self._lasts - gone < seconds:
-                self._renew(max(self._length, seconds + self._length / 2))
+            if self._lost is not None or self._served < mine or self._left() < seconds:
+                self._renew(seconds + self._length / 2)
 
-    def _renew(self, lease: float) -> None:
+    def _left(self) -> float:
+        return self._lasts - self._begun.elapsed()
+
+    def _renew(self, least: float) -> None:
         if self._lost is not None:
             raise self._lost
-        begun = _Moment(self._clock)
+        covers, begun = self._asked, _Moment(self._clock)
+        # Never shorter than it is: another thread's longer request may be under way.
+        lease = max(self._length, least, self._left())
         try:
             self._info = self._backend.renew(self._info, lease=lease)
         except Locked as error:
             self._lost = error
             raise
-        self._begun, self._lasts, self._proven = begun, lease, True
+        self._begun, self._lasts, self._served = begun, lease, covers
 
     def _keep(self) -> None:
         # Waits in real time, whatever the clock of a test says: this thread only bridges long pauses between fences,
@@ -104,7 +111,7 @@ class Lease:
         while not self._ended.wait(self._length / 3):
             with self._guard:
                 try:
-                    self._renew(max(self._length, self._lasts - self._begun.elapsed()))
+                    self._renew(self._length)
                 except Locked:
                     return
                 except StoreFailed:
@@ -129,8 +136,9 @@ class _Moment:
 
 def _locked(backend: Backend, holder: Holder | None, timeout: float) -> Locked:
     waited = f" (waited {timeout:g} s)" if timeout else ""
+    unlock = f"mics-iac force-unlock {visible(holder.id)}" if holder is not None else "mics-iac lock status"
     return Locked(
         f"the state is locked{waited}: {backend.describe()}\n{describe_holder(holder)}",
         remedy="wait for that run (--lock-timeout says how long); if it is surely dead, its lock ends by itself at the "
-        f"time above and a minute, or remove {backend.describe_lock()}",
+        f"time above and a minute, or take it away now: {unlock}",
     )

@@ -6,12 +6,24 @@ A real one, held to the same contract as the others.
 from __future__ import annotations
 
 import threading
+from collections import deque
 
 import msgspec
 
 from mics_iac.core.clock import Clock
 from mics_iac.errors import StateConflict
-from mics_iac.store.backend import Busy, Holder, JournalBlob, LockInfo, Snapshot, is_past, lost, milliseconds, other_id
+from mics_iac.store.backend import (
+    RING,
+    Blob,
+    Busy,
+    Holder,
+    LockInfo,
+    Snapshot,
+    is_past,
+    lost,
+    milliseconds,
+    other_id,
+)
 
 
 class MemoryPlace:
@@ -21,6 +33,8 @@ class MemoryPlace:
         self.guard = threading.Lock()
         self.state: Snapshot | None = None
         self.writes = 0
+        self.backups: deque[bytes] = deque(maxlen=RING)
+        self.aside: dict[str, bytes] = {}
         self.journals: dict[str, bytes] = {}
         self.lock: Holder | None = None
 
@@ -52,14 +66,21 @@ class MemoryBackend:
             found = self._place.state.version if self._place.state is not None else None
             if found != expected:
                 raise StateConflict(f"{self.describe()} was written by somebody else")
+            if self._place.state is not None:
+                self._place.backups.appendleft(self._place.state.data)
             self._place.writes += 1
             self._place.state = Snapshot(data, str(self._place.writes))
             return self._place.state.version
 
-    def journals(self) -> list[JournalBlob]:
+    def backups(self) -> list[Blob]:
         """See Backend."""
         with self._place.guard:
-            return [JournalBlob(name, f"journal {name}", data) for name, data in sorted(self._place.journals.items())]
+            return [Blob(str(n), f"backup {n}", data) for n, data in enumerate(self._place.backups, start=1)]
+
+    def journals(self) -> list[Blob]:
+        """See Backend."""
+        with self._place.guard:
+            return [Blob(name, f"journal {name}", data) for name, data in sorted(self._place.journals.items())]
 
     def append(self, name: str, data: bytes) -> None:
         """See Backend."""
@@ -75,6 +96,12 @@ class MemoryBackend:
         with self._place.guard:
             for name in names:
                 self._place.journals.pop(name, None)
+
+    def set_aside(self, name: str) -> str:
+        """See Backend."""
+        with self._place.guard:
+            self._place.aside[name] = self._place.journals.pop(name)
+            return f"set aside: journal {name}"
 
     def lock(self, claim: LockInfo, *, lease: float) -> LockInfo | Busy:
         """See Backend."""

@@ -184,3 +184,17 @@ def test_fields_that_nobody_has_heard_of_are_passed_over(stand: Stand) -> None:
 def _only(stand: Stand, import_id: str) -> RemoteExecution:
     (execution,) = stand.api.list_executions(DATAMART, import_id).items
     return execution
+
+
+def test_what_stood_still_after_it_was_allowed_to_leave_asks_again(stand: Stand) -> None:
+    """A machine that was suspended between the question and the request: the answer was good for its time alone."""
+    asked: list[float] = []
+
+    def allow(seconds: float) -> None:
+        asked.append(seconds)
+        if len(asked) == 1:
+            stand.clock.advance(seconds + 1)
+
+    stand.api.create_import(settings(), before_send=allow)
+    assert len(asked) == 2
+    assert [r.status for r in stand.sandbox.requests(method="POST")] == [200]

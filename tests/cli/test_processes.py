@@ -11,12 +11,13 @@ import signal
 import subprocess
 import sys
 import time
+import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from tests.cli.conftest import MANIFEST, ROOT
+from tests.cli.conftest import MANIFEST, ROOT, write_data
 
 Spawn = Callable[..., subprocess.Popen[str]]
 PATIENCE = 60.0  # seconds after which a test gives up; none waits that long when all is well
@@ -44,7 +45,7 @@ def served(project: Path, spawn: Spawn) -> Callable[..., dict[str, str]]:
         url = process.stdout.readline().removeprefix("listening on ").strip()
         assert re.fullmatch(r"http://127\.0\.0\.1:\d+", url)
         (project / "imports.yaml").write_text(MANIFEST + f"api: {{url: {url}}}\n")
-        return {"MICS_API_TOKEN": "any"}
+        return {"MICS_API_TOKEN": "any", "URL": url}
 
     return serve
 
@@ -73,6 +74,58 @@ def test_a_signal_ends_well_and_the_next_run_goes_on(
     assert len(state["imports"]["fr/visits"]["current"]["executions"]) == 2
     again, _ = spawn("plan", **environ).communicate(timeout=PATIENCE)
     assert "No changes." in again
+
+
+@pytest.mark.parametrize("count", [2, 8])
+def test_many_applies_at_the_same_moment(
+    project: Path, spawn: Spawn, served: Callable[..., dict[str, str]], count: int
+) -> None:
+    """One works; those that wait find nothing left to do, those that do not say who holds the state."""
+    environ = served()
+    for number in range(3, 7):
+        write_data(project / f"data/{number}.ndjson", 100 * number, 3)
+    waits = ["60s" if number % 2 == 0 else "0s" for number in range(count)]
+    running = [spawn("apply", "-y", "--lock-timeout", wait, **environ) for wait in waits]
+    ended = [
+        (wait, process.communicate(timeout=PATIENCE), process.returncode)
+        for wait, process in zip(waits, running, strict=True)
+    ]
+    for wait, (_, err), code in ended:
+        assert code in ({0} if wait == "60s" else {0, 6}), err
+        assert code == 0 or "the state is locked" in err
+        assert "Traceback" not in err
+    loaded = sum(int(m[1]) for _, (out, _), _ in ended if (m := re.search(r"(\d+) loaded \(", out)))
+    assert loaded == 6
+    state = json.loads((project / "imports.state.json").read_text())
+    held = state["imports"]["fr/visits"]["current"]["executions"]
+    with urllib.request.urlopen(f"{environ['URL']}/_sandbox/state") as answer:
+        platform = json.load(answer)
+    assert len(platform["imports"]) == 1
+    assert sorted(e["sha256"] for e in platform["executions"]) == sorted(e["sha256"] for e in held)
+    assert len({e["sha256"] for e in held}) == len(held) == 6
+
+
+def test_a_file_size_limit_stops_the_run_and_loses_nothing(
+    project: Path, spawn: Spawn, served: Callable[..., dict[str, str]]
+) -> None:
+    """The nearest thing to a full disk that any machine can be made to have."""
+    environ = served()
+    limited = ["bash", "-c", 'ulimit -f 1; exec "$@"', "-", sys.executable, "-m", "mics_iac", "apply", "-y"]
+    for number in range(3, 9):
+        write_data(project / f"data/{number}.ndjson", 100 * number, 3)
+    done = subprocess.run(
+        limited, env={**os.environ, "PYTHONPATH": str(ROOT), **environ}, capture_output=True, text=True,
+        timeout=PATIENCE, check=False,
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert "File too large" in done.stderr
+    assert "ulimit -f" in done.stderr
+    assert "Traceback" not in done.stderr
+    out, err = spawn("apply", "-y", **environ).communicate(timeout=PATIENCE)
+    assert "Uploads complete!" in out, err
+    with urllib.request.urlopen(f"{environ['URL']}/_sandbox/state") as answer:
+        executions = json.load(answer)["executions"]
+    assert len({e["sha256"] for e in executions}) == len(executions) == 8
 
 
 def test_what_was_done_is_counted_when_the_run_breaks_off(

@@ -50,7 +50,7 @@ def everything(display: Display) -> None:
 
     def send(number: int) -> None:
         source = f"data/{number}.ndjson"
-        display.tell(journal.UploadBegun("fr/a", f"t{number}", source, 1, "", 100, 10, 10))
+        display.tell(journal.UploadBegun("fr/a", "1", f"t{number}", source, 1, "", 100, 10, 10))
         display.tell(Sending("fr/a", source, 1, 60, 100))
         display.tell(journal.UploadAccepted("fr/a", f"t{number}", f"9{number}", "PENDING"))
 

@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from mics_iac.errors import StateConflict
+from mics_iac.store.backend import RING
 from tests.contract.places import Place
 
 
@@ -169,3 +170,36 @@ def test_of_many_threads_that_write_at_once_exactly_one_wins(place: Place) -> No
     assert snapshot is not None
     assert won.count(True) == 1
     assert snapshot.data == b"from %d" % won.index(True)
+
+
+def test_what_a_write_replaces_is_kept_the_newest_first(place: Place) -> None:
+    client = place.client()
+    assert client.backups() == []
+    version = client.write(b"state 0", expected=None)
+    assert client.backups() == []
+    for number in range(1, RING + 3):
+        version = client.write(b"state %d" % number, expected=version)
+        kept = [blob.data for blob in place.client().backups()]
+        assert kept == [b"state %d" % n for n in range(number - 1, max(-1, number - 1 - RING), -1)]
+    names = [blob.name for blob in client.backups()]
+    assert len(set(names)) == RING
+    assert all(blob.where for blob in client.backups())
+
+
+def test_a_write_that_is_refused_leaves_the_backups_alone(place: Place) -> None:
+    client = place.client()
+    version = client.write(b"one", expected=None)
+    client.write(b"two", expected=version)
+    before = client.backups()
+    with pytest.raises(StateConflict):
+        client.write(b"three", expected=version)
+    assert [blob.data for blob in client.backups()] == [blob.data for blob in before]
+
+
+def test_a_journal_that_was_set_aside_is_read_no_more(place: Place) -> None:
+    client = place.client()
+    client.append("00000000-0001", b"one\n")
+    client.append("00000000-0002", b"two\n")
+    where = client.set_aside("00000000-0001")
+    assert "00000000-0001" in where
+    assert [blob.name for blob in place.client().journals()] == ["00000000-0002"]

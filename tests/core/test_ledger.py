@@ -26,13 +26,13 @@ def created(address: str = "fr/a", number: str = "1", document_type: str = "USER
     return journal.ImportCreated(address, number, profiles(document_type=document_type))
 
 
-def accepted(number: str, sha256: str = SHA, *, address: str = "fr/a", source: str = "x") -> list[Entry]:
-    begun = journal.UploadBegun(address, f"t{number}", source, 1, sha256, 10, 2, 2)
-    return [begun, journal.UploadAccepted(address, f"t{number}", number, "PENDING")]
+def accepted(number: str, sha256: str = SHA, *, import_id: str = "1", source: str = "x") -> list[Entry]:
+    begun = journal.UploadBegun("fr/a", import_id, f"t{number}", source, 1, sha256, 10, 2, 2)
+    return [begun, journal.UploadAccepted("fr/a", f"t{number}", number, "PENDING")]
 
 
 def test_content_is_found_under_whatever_address_and_import() -> None:
-    ledger = ledger_of(created(), *accepted("9"), created(number="2"), *accepted("10", OTHER))
+    ledger = ledger_of(created(), *accepted("9"), created(number="2"), *accepted("10", OTHER, import_id="2"))
     assert [(x.address, x.import_id) for x in ledger.loaded(KIND, SHA)] == [("fr/a", "1")]
     assert [(x.address, x.import_id) for x in ledger.loaded(KIND, OTHER)] == [("fr/a", "2")]
     assert ledger.loaded(("1", "USER_ACTIVITY"), SHA) == []
@@ -46,7 +46,7 @@ def test_an_upload_that_began_is_a_doubt_until_its_outcome_is_known() -> None:
         accept,
         journal.UploadAbandoned("fr/a", "t9", ""),
         journal.UploadRefused("fr/a", "t9", 400, ""),
-        journal.ExecutionAdopted("fr/a", "77", "elsewhere", 1, SHA, 10, 2, "RUNNING"),
+        journal.ExecutionAdopted("fr/a", "1", "77", "elsewhere", 1, SHA, 10, 2, "RUNNING"),
     ):
         ledger = ledger_of(created(), begun)
         assert [d.attempt for d in ledger.doubts("fr/a")] == ["t9"]
@@ -64,7 +64,7 @@ def test_a_refusal_ends_when_the_part_is_accepted_or_the_import_is_another() -> 
 
 
 def test_the_newest_part_of_a_path_is_the_newest_also_after_a_move() -> None:
-    story = [created(), *accepted("9"), created(number="2"), *accepted("10", OTHER)]
+    story = [created(), *accepted("9"), created(number="2"), *accepted("10", OTHER, import_id="2")]
     for moved in ([], [journal.ImportMoved("fr/a", "fr/b")]):
         last = ledger_of(*story, *moved).last_of("fr/b" if moved else "fr/a", "x")
         assert last is not None
@@ -82,7 +82,7 @@ def test_an_import_that_comes_back_brings_its_executions() -> None:
 
 @pytest.mark.parametrize("number", ["1", "2"])
 def test_what_is_gone_is_asked_about_no_more(number: str) -> None:
-    ledger = ledger_of(created(), *accepted("9"), created(number="2"), *accepted("10", OTHER))
+    ledger = ledger_of(created(), *accepted("9"), created(number="2"), *accepted("10", OTHER, import_id="2"))
     assert ledger.living("1") == {"1", "2"}
     ledger.add(journal.ImportGone("fr/a", number))
     assert ledger.living("1") == {"1", "2"} - {number}

@@ -85,7 +85,7 @@ def test_all_that_the_state_holds_in_a_datamart_is_expected_there() -> None:
 
 
 def test_where_executions_have_not_settled_their_import_is_looked_for() -> None:
-    begun = journal.UploadBegun("fr/a", "t", "x", 1, SHA, 10, 2, 2)
+    begun = journal.UploadBegun("fr/a", "10", "t", "x", 1, SHA, 10, 2, 2)
     ledger = ledger_of(CREATED, begun)
     plan = plan_of(Desired(()), THERE, ledger)
     for entry in (journal.UploadDoubted("fr/a", "t", True, ""), journal.UploadAccepted("fr/a", "t", "9", "PENDING")):
@@ -118,7 +118,7 @@ def test_nothing_is_asked_of_what_is_excluded() -> None:
 
 
 def test_planning_changes_nothing_that_it_was_given() -> None:
-    begun = journal.UploadBegun("fr/a", "t", "x", 1, SHA, 10, 2, 2)
+    begun = journal.UploadBegun("fr/a", "10", "t", "x", 1, SHA, 10, 2, 2)
     ledger = ledger_of(CREATED, begun, journal.UploadAccepted("fr/a", "t", "9", "SUCCEEDED"))
     before = ledger.state()
     first = plan_of(Desired((wanted("a", PART),)), THERE, ledger)
@@ -128,7 +128,7 @@ def test_planning_changes_nothing_that_it_was_given() -> None:
 
 
 def test_a_gone_import_is_made_again_and_its_content_is_still_loaded() -> None:
-    begun = journal.UploadBegun("fr/a", "t", "x", 1, SHA, 10, 2, 2)
+    begun = journal.UploadBegun("fr/a", "10", "t", "x", 1, SHA, 10, 2, 2)
     gone = journal.ImportGone("fr/a", "10")
     ledger = ledger_of(CREATED, begun, journal.UploadAccepted("fr/a", "t", "9", "SUCCEEDED"), gone)
     plan = plan_of(Desired((wanted("a", PART),)), Observed({"1": {}}), ledger)

@@ -8,7 +8,7 @@ from mics_iac.core.tally import Tally
 from tests.core.plans import profiles
 
 SHA = "a" * 64
-BEGUN = journal.UploadBegun("fr/a", "t1", "x", 1, SHA, 10, 2, 2)
+BEGUN = journal.UploadBegun("fr/a", "1", "t1", "x", 1, SHA, 10, 2, 2)
 
 
 def counted(*entries: Entry) -> Tally:
@@ -26,7 +26,7 @@ def test_an_upload_counts_when_it_was_accepted_not_when_it_began() -> None:
 
 
 def test_one_that_was_found_after_its_answer_was_lost_counts_as_loaded_by_this_run() -> None:
-    found = journal.ExecutionAdopted("fr/a", "9", "x", 1, SHA, 10, 2, "PENDING")
+    found = journal.ExecutionAdopted("fr/a", "1", "9", "x", 1, SHA, 10, 2, "PENDING")
     settled = journal.ExecutionSettled("fr/a", "9", "SUCCEEDED", 2, 0)
     mine = counted(BEGUN, journal.UploadDoubted("fr/a", "t1", True, "lost"), found, settled)
     assert (mine.loaded, mine.found, mine.ok) == (1, 0, 2)

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
 
+import click
 import pytest
 
+from mics_iac.cli.main import cli
+from mics_iac.cli.screen import Screen
 from tests.rig import ONE_IMPORT, visits
 
 ROOT = Path(__file__).parents[2]
@@ -112,3 +116,25 @@ def test_links_between_pages_lead_somewhere() -> None:
     pages = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
     links = {(page, link) for page in pages for link in re.findall(r"\]\(([^)#:]+\.md)[^)]*\)", page.read_text())}
     assert [str(link) for page, link in links if not (page.parent / link).is_file()] == []
+
+
+def command_lines() -> list[tuple[str, str]]:
+    """Every line of the pages that is a call of the command, as it would be typed."""
+    found = []
+    for page in [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]:
+        text = page.read_text(encoding="utf-8")
+        for block in re.findall(r"^```(?:sh|console)[^\n]*\n(.*?)^```$", text, re.MULTILINE | re.DOTALL):
+            found += [(page.name, line) for line in re.findall(r"^(?:\$ )?(mics-iac .*)$", block, re.MULTILINE)]
+    return found
+
+
+@pytest.mark.parametrize(("page", "line"), command_lines())
+def test_every_call_of_the_command_that_a_page_shows_is_one(page: str, line: str) -> None:
+    args = shlex.split(re.split(r" [|>] ", line)[0], comments=True)[1:]
+    command: click.Command = cli
+    context = click.Context(cli, info_name="mics-iac", obj=Screen(sys.stdout, sys.stderr, {}))
+    while isinstance(command, click.Group) and args and not args[0].startswith("-"):
+        _, found, args = command.resolve_command(context, args)
+        assert found is not None, line
+        command = found
+    command.make_context("mics-iac", args, parent=context)

@@ -458,6 +458,51 @@ def test_a_doubt_outlives_an_import_that_was_deleted_outside(rig: Rig) -> None:
     assert rig.plan().empty
 
 
+def segments(mime_type: str) -> str:
+    """One import of segments; its mime type cannot change in place, so that another import takes its place."""
+    body = {"name": "VIP", "document_type": "USER_SEGMENT", "mime_type": mime_type, "sources": ["data/*"]}
+    return manifest({"fr/vip": body})
+
+
+def test_a_doubt_about_a_replaced_import_is_settled_by_asking_that_import(rig: Rig) -> None:
+    rig.declare(segments("APPLICATION_X_NDJSON"))
+    rig.write("data/a", '{"operation":"UPDATE","user_account_id":"C42","segment_id":"5","expiration_duration":0}\n' * 2)
+    rig.limit(wait_timeout=30)
+    rig.fault(Fault("stuck"))
+    lose(rig)
+    unfinished(rig)
+    (former,) = rig.sandbox.imports()
+    rig.declare(segments("TEXT_CSV"))
+    (waiting,) = rig.plan().uploads
+    assert "was lost: apply settles that first" in waiting.reason
+    unfinished(rig)
+    assert len(rig.loaded()) == 1
+    rig.sandbox.release()
+    assert rig.apply().exit_code == 0
+    assert len(rig.loaded()) == 1
+    held = rig.state().imports["fr/vip"]
+    assert [(f.id, len(f.executions), f.doubts) for f in held.former] == [(former.id, 1, ())]
+    assert held.current.executions == ()
+    assert rig.plan().empty
+
+
+def test_a_doubt_about_a_replaced_import_that_never_was_is_sent_into_the_new_one(rig: Rig) -> None:
+    rig.declare(segments("APPLICATION_X_NDJSON"))
+    rig.write("data/a", "operation,user_account_id,segment_id,expiration_duration\nUPDATE,C1,5,0\n")
+    rig.limit(wait_timeout=0)
+    lose(rig, "hang")
+    unfinished(rig)
+    assert rig.loaded() == []
+    rig.limit(wait_timeout=3600)
+    rig.declare(segments("TEXT_CSV"))
+    assert rig.apply().exit_code == 0
+    assert len(rig.loaded()) == 1
+    held = rig.state().imports["fr/vip"]
+    assert [f.doubts for f in held.former] == [()]
+    assert len(held.current.executions) == 1
+    assert rig.plan().empty
+
+
 def test_history_may_be_ignored_for_a_renamed_key(rig: Rig) -> None:
     there = rig.sandbox.add_import("1502", "Visits", "USER_ACTIVITY")
     rig.declare(manifest({"fr/visits": {}}))

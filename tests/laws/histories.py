@@ -48,13 +48,31 @@ ENTRY: st.SearchStrategy[journal.Entry] = st.one_of(
     st.builds(journal.GuardChanged, ADDRESSES, st.booleans()),
     st.builds(journal.ImportGone, ADDRESSES, _IDS),
     st.builds(journal.ImportMoved, ADDRESSES, ADDRESSES),
-    st.builds(journal.UploadBegun, address=ADDRESSES, attempt=_ATTEMPTS, lines=_COUNTS, strangers=_SOME_IDS, **_PART),
+    st.builds(journal.ImportForgotten, ADDRESSES),
+    st.builds(
+        journal.UploadBegun,
+        address=ADDRESSES,
+        import_id=_IDS,
+        attempt=_ATTEMPTS,
+        lines=_COUNTS,
+        strangers=_SOME_IDS,
+        **_PART,
+    ),
     st.builds(journal.UploadAccepted, ADDRESSES, _ATTEMPTS, _IDS, _STATUS, _MAYBE),
     st.builds(journal.UploadDoubted, ADDRESSES, _ATTEMPTS, st.booleans(), _TEXTS),
     st.builds(journal.UploadAbandoned, ADDRESSES, _ATTEMPTS, _TEXTS),
     st.builds(journal.UploadRefused, ADDRESSES, _ATTEMPTS, st.integers(400, 499), _TEXTS, st.none() | _TEXTS),
-    st.builds(journal.ExecutionAdopted, address=ADDRESSES, id=_IDS, status=_STATUS, creation_date=_MAYBE, **_PART),
-    st.builds(journal.StrangerRead, ADDRESSES, _IDS, _DIGESTS),
+    st.builds(
+        journal.ExecutionAdopted,
+        address=ADDRESSES,
+        import_id=_IDS,
+        id=_IDS,
+        status=_STATUS,
+        creation_date=_MAYBE,
+        **_PART,
+    ),
+    st.builds(journal.StrangerRead, ADDRESSES, _IDS, _IDS, _DIGESTS),
+    st.builds(journal.StrangerDismissed, ADDRESSES, _IDS, _IDS),
     st.builds(journal.ExecutionSettled, ADDRESSES, _IDS, _STATUS, _MAYBE, _MAYBE, st.none() | _TEXTS),
 )
 
@@ -64,7 +82,13 @@ def _sent(begun: journal.UploadBegun, id: str, status: str) -> list[journal.Entr
 
 
 _BEGUN = st.builds(
-    journal.UploadBegun, address=ADDRESSES, attempt=_ATTEMPTS, lines=_COUNTS, strangers=_SOME_IDS, **_PART
+    journal.UploadBegun,
+    address=ADDRESSES,
+    import_id=_IDS,
+    attempt=_ATTEMPTS,
+    lines=_COUNTS,
+    strangers=_SOME_IDS,
+    **_PART,
 )
 # What makes a deep state comes more often than chance alone would put it together.
 _STEP = st.one_of(

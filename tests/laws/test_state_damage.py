@@ -19,7 +19,7 @@ _SETTINGS = Settings("1502", "Visites é", "USER_ACTIVITY", "APPLICATION_X_NDJSO
 ENTRIES: list[Entry] = [
     begun(),
     ImportCreated("fr/visits", "558", _SETTINGS, protect=True),
-    UploadBegun("fr/visits", "t1", "data/a.ndjson", 1, "ab" * 32, 1000, 10, 10, ("7",)),
+    UploadBegun("fr/visits", "558", "t1", "data/a.ndjson", 1, "ab" * 32, 1000, 10, 10, ("7",)),
     UploadAccepted("fr/visits", "t1", "987654", "PENDING", 1_800_000_000_000),
 ]
 STATE_BYTES = encode_state(fold(ENTRIES))

@@ -33,8 +33,8 @@ def test_the_index_by_content_is_that_of_the_state(entries: list[Entry]) -> None
             assert all(one.execution.sha256 == sha256 for one in found)
 
 
-def upload(address: str, number: int) -> list[Entry]:
-    begun = UploadBegun(address, f"t{number}", "data/a.ndjson", 1, DIGESTS[number], 10, 1, 1)
+def upload(address: str, import_id: str, number: int) -> list[Entry]:
+    begun = UploadBegun(address, import_id, f"t{number}", "data/a.ndjson", 1, DIGESTS[number], 10, 1, 1)
     return [begun, UploadAccepted(address, f"t{number}", f"{number}", "SUCCEEDED")]
 
 
@@ -48,20 +48,24 @@ SETTINGS = Settings("1502", "Visits", "USER_ACTIVITY", "APPLICATION_X_NDJSON", "
 
 
 def test_an_address_moved_onto_another_keeps_what_both_loaded() -> None:
-    entries: list[Entry] = [ImportCreated("fr/a", "1", SETTINGS), *upload("fr/a", 1)]
-    entries += [ImportCreated("fr/b", "2", SETTINGS), *upload("fr/b", 2), ImportMoved("fr/a", "fr/b")]
+    entries: list[Entry] = [ImportCreated("fr/a", "1", SETTINGS), *upload("fr/a", "1", 1)]
+    entries += [ImportCreated("fr/b", "2", SETTINGS), *upload("fr/b", "2", 2), ImportMoved("fr/a", "fr/b")]
     assert loaded(entries, 1, SETTINGS) == [("fr/b", "1")]
     assert loaded(entries, 2, SETTINGS) == [("fr/b", "2")]
 
 
 def test_an_import_whose_document_type_was_changed_outside_keeps_what_it_loaded() -> None:
     changed = msgspec.structs.replace(SETTINGS, document_type="USER_PROFILE")
-    entries: list[Entry] = [ImportCreated("fr/a", "1", SETTINGS), *upload("fr/a", 1), ImportChanged("fr/a", changed)]
+    entries: list[Entry] = [
+        ImportCreated("fr/a", "1", SETTINGS),
+        *upload("fr/a", "1", 1),
+        ImportChanged("fr/a", changed),
+    ]
     assert loaded(entries, 1, SETTINGS) == []
     assert loaded(entries, 1, changed) == [("fr/a", "1")]
 
 
 def test_an_import_that_comes_back_brings_what_it_loaded() -> None:
-    entries: list[Entry] = [ImportCreated("fr/a", "1", SETTINGS), *upload("fr/a", 1)]
+    entries: list[Entry] = [ImportCreated("fr/a", "1", SETTINGS), *upload("fr/a", "1", 1)]
     entries += [ImportCreated("fr/a", "2", SETTINGS), ImportCreated("fr/a", "1", SETTINGS)]
     assert loaded(entries, 1, SETTINGS) == [("fr/a", "1")]

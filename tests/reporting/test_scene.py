@@ -17,7 +17,7 @@ def loading(count: int, *, every: bool = False) -> Scene:
 
 
 def load(scene: Scene, number: int, *, rejected: int = 0, status: str = "SUCCEEDED") -> list[str]:
-    lines = scene.tell(journal.UploadBegun("fr/a", f"t{number}", f"data/{number}.ndjson", 1, "", 100, 10, 10))
+    lines = scene.tell(journal.UploadBegun("fr/a", "1", f"t{number}", f"data/{number}.ndjson", 1, "", 100, 10, 10))
     lines += scene.tell(journal.UploadAccepted("fr/a", f"t{number}", f"9{number}", "PENDING"))
     return lines + scene.tell(journal.ExecutionSettled("fr/a", f"9{number}", status, 10 - rejected, rejected))
 
@@ -52,7 +52,7 @@ def test_where_it_stands() -> None:
     assert scene.now() == "sending: 1 of 4 files, 150 B of 400 B"
     for number in (1, 2):
         load(scene, number)
-    scene.tell(journal.UploadBegun("fr/a", "t3", "data/3.ndjson", 1, "", 100, 10, 10))
+    scene.tell(journal.UploadBegun("fr/a", "1", "t3", "data/3.ndjson", 1, "", 100, 10, 10))
     scene.tell(journal.UploadAccepted("fr/a", "t3", "93", "PENDING"))
     scene.tell(Waiting(1, 0))
     assert scene.now() == "waiting for 1 execution to end"
@@ -78,12 +78,12 @@ def test_a_failed_part_ends_its_import_too() -> None:
 
 def test_each_entry_in_words() -> None:
     narration = Narration()
-    begun = journal.UploadBegun("fr/a", "t", "data/1.ndjson", 2, "", 100, 10, 10)
+    begun = journal.UploadBegun("fr/a", "1", "t", "data/1.ndjson", 2, "", 100, 10, 10)
     assert narration.line(begun) is None
     assert narration.line(journal.UploadDoubted("fr/a", "t", body_left=True, reason="reset")) == (
         "fr/a: data/1.ndjson [part 2]: the answer was lost, looking for its execution (reset)"
     )
-    adopted = journal.ExecutionAdopted("fr/a", "9", "data/1.ndjson", 2, "", 100, 10, "PENDING")
+    adopted = journal.ExecutionAdopted("fr/a", "1", "9", "data/1.ndjson", 2, "", 100, 10, "PENDING")
     assert narration.line(adopted) == "fr/a: data/1.ndjson [part 2] is execution 9: the bytes are equal"
     settled = journal.ExecutionSettled("fr/a", "9", "FAILED", message="no luck")
     assert narration.line(settled) == "fr/a: data/1.ndjson [part 2] FAILED: no luck"
@@ -104,7 +104,7 @@ def test_what_did_not_arrive_is_on_its_way_no_more() -> None:
     ]
     for number, outcome in enumerate(outcomes):
         source = f"data/{number}.ndjson"
-        scene.tell(journal.UploadBegun("fr/a", f"t{number}", source, 1, "", 100, 10, 10))
+        scene.tell(journal.UploadBegun("fr/a", "1", f"t{number}", source, 1, "", 100, 10, 10))
         scene.tell(Sending("fr/a", source, 1, 50, 100))
         assert len(scene.tell(outcome)) == 1
         assert not scene.in_flight
@@ -113,7 +113,18 @@ def test_what_did_not_arrive_is_on_its_way_no_more() -> None:
 
 def test_an_execution_that_was_found_counts_as_sent() -> None:
     scene = loading(1)
-    lines = scene.tell(journal.ExecutionAdopted("fr/a", "9", "data/0.ndjson", 1, "", 100, 10, "RUNNING"))
+    lines = scene.tell(journal.ExecutionAdopted("fr/a", "1", "9", "data/0.ndjson", 1, "", 100, 10, "RUNNING"))
     assert lines == ["fr/a: data/0.ndjson is execution 9: the bytes are equal"]
     assert (scene.files_sent, scene.bytes_sent) == (1, 100)
     assert scene.unsettled == {("fr/a", "9")}
+
+
+def test_while_a_doubt_is_waited_for_nothing_is_said_to_be_sent() -> None:
+    scene = Scene()
+    scene.files, scene.bytes = 2, 200
+    scene.tell(Sending("fr/a", "data/1.ndjson", 1, 50, 100))
+    assert scene.now().startswith("sending: ")
+    scene.tell(Waiting(0, 1))
+    assert scene.now() == "waiting for what tells of 1 upload in doubt"
+    scene.tell(Sending("fr/a", "data/1.ndjson", 1, 0, 100))
+    assert scene.now().startswith("sending: ")

@@ -72,10 +72,10 @@ def created(address: str = ADDRESS, import_id: str = "558") -> ImportCreated:
     return ImportCreated(address, import_id, SETTINGS)
 
 
-def upload(number: int, address: str = ADDRESS) -> tuple[UploadBegun, UploadAccepted]:
+def upload(number: int, address: str = ADDRESS, import_id: str = "558") -> tuple[UploadBegun, UploadAccepted]:
     """Intent and outcome of one upload; its content is its number's."""
     attempt, digest = f"attempt-{number}", f"{number:064x}"
-    begun = UploadBegun(address, attempt, f"data/{number}.ndjson", 1, digest, 1000, 10, 10)
+    begun = UploadBegun(address, import_id, attempt, f"data/{number}.ndjson", 1, digest, 1000, 10, 10)
     return begun, UploadAccepted(address, attempt, f"{900_000 + number}", "PENDING", 1_800_000_000_000)
 
 
@@ -106,7 +106,7 @@ class Died(BaseException):
 
 
 _CANNOT_FAIL = {"real_path", "token", "give_way"}
-_CALLS = [name for name in vars(Disk) if not name.startswith("_") and name not in _CANNOT_FAIL]
+CALLS = [name for name in vars(Disk) if not name.startswith("_") and name not in _CANNOT_FAIL]
 
 
 class FaultyDisk(Disk):
@@ -168,5 +168,5 @@ def _counted(name: str) -> Callable[..., Any]:
     return call
 
 
-for _name in _CALLS:
+for _name in CALLS:
     setattr(FaultyDisk, _name, _counted(_name))

@@ -148,19 +148,20 @@ def test_a_missing_folder_holds_no_state_and_is_made_with_the_lock(tmp_path: Pat
     ],
 )
 def test_what_to_do_about_a_failing_disk_is_said(tmp_path: Path, code: int, words: str) -> None:
-    path = tmp_path / "imports.state.json"
-    version = backend(path).write(b"one", expected=None)
     told: dict[str, StoreFailed] = {}
     disk = FaultyDisk()
     for call in range(1, 100):
+        path = tmp_path / str(call) / "imports.state.json"
+        path.parent.mkdir()
+        version = backend(path).write(b"one", expected=None)
         disk = FaultyDisk(at=call, code=code)
         try:
             backend(path, disk).write(b"two", expected=version)
         except StoreFailed as error:
             told[disk.failed or ""] = error
         assert path.read_bytes() in (b"one", b"two")
-        assert [name for name in names(tmp_path) if not name.endswith(".tmp")] == ["imports.state.json"]
-        path.write_bytes(b"one")
+        standing = [name for name in names(path.parent) if not name.endswith(".tmp") and ".backup." not in name]
+        assert standing == ["imports.state.json"]
         if disk.failed is None:
             break
     assert disk.failed is None, "it never came to its end"
@@ -180,6 +181,41 @@ def test_a_new_state_works_on_a_disk_without_second_names(tmp_path: Path) -> Non
     client.write(b"one", expected=None)
     assert (tmp_path / "imports.state.json").read_bytes() == b"one"
     assert names(tmp_path) == ["imports.state.json"]
+
+
+@pytest.mark.parametrize("links", [True, False])
+def test_a_backup_is_a_file_of_its_own_that_keeps_the_mode(tmp_path: Path, links: bool) -> None:
+    class NoLinks(Disk):
+        def link(self, source: Path, target: Path) -> None:
+            raise OSError(errno.EPERM, os.strerror(errno.EPERM))
+
+    path = tmp_path / "imports.state.json"
+    path.write_bytes(b"one")
+    path.chmod(0o640)
+    client = backend(path, Disk() if links else NoLinks())
+    snapshot = client.read()
+    assert snapshot is not None
+    client.write(b"two", expected=snapshot.version)
+    kept = tmp_path / "imports.state.backup.00000001"
+    assert kept.read_bytes() == b"one"
+    assert kept.stat().st_mode & 0o777 == 0o640
+    assert names(tmp_path) == [kept.name, path.name]
+    path.write_bytes(b"an editor wrote into the state")
+    assert kept.read_bytes() == b"one"
+
+
+def test_a_disk_that_cannot_keep_a_backup_saves_all_the_same(tmp_path: Path) -> None:
+    class NoBackups(Disk):
+        def link(self, source: Path, target: Path) -> None:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    path = tmp_path / "imports.state.json"
+    path.write_bytes(b"one")
+    client = backend(path, NoBackups())
+    snapshot = client.read()
+    assert snapshot is not None
+    client.write(b"two", expected=snapshot.version)
+    assert (path.read_bytes(), names(tmp_path)) == (b"two", [path.name])
 
 
 def test_leftovers_of_the_dead_are_removed_by_the_next_holder(tmp_path: Path) -> None:
@@ -346,4 +382,5 @@ def test_journals_are_durable_before_they_are_told(tmp_path: Path) -> None:
     calls.clear()
     version = client.write(b"one", expected=None)
     client.write(b"two", expected=version)
-    assert calls == ["write", "sync", "name", "sync folder", "write", "sync", "rename", "sync folder"]
+    first, second = ["write", "sync", "name", "sync folder"], ["write", "sync", "name", "rename", "sync folder"]
+    assert calls == [*first, *second], "the backup gets its name before the state loses its own"

@@ -18,7 +18,6 @@ from mics_iac.errors import Locked, MicsError, StateConflict, StateUnreadable, S
 from mics_iac.store.backend import Backend, Snapshot
 from mics_iac.store.file import FileBackend
 from mics_iac.store.held import Held, hold, peek
-from mics_iac.store.lease import FRESH
 from mics_iac.store.memory import MemoryBackend, MemoryPlace
 from tests.store.stand import ADDRESS, API, SetClock, claim, context, created, executions, upload
 
@@ -359,7 +358,6 @@ def test_who_lost_the_lock_neither_goes_on_nor_saves(backend: Gated, clock: SetC
         held.record(created())
         held.fence(60)
         MemoryBackend(clock=clock, place=place).break_lock("run-1")
-        clock.advance(FRESH + 1)
         with pytest.raises(Locked, match="lost the lock"):
             held.fence(60)
     assert backend.read() is None
@@ -439,7 +437,7 @@ def test_an_older_state_put_back_is_folded_as_far_as_it_goes(backend: Gated, clo
     older = backend.read()
     with hold(backend, clock=clock, context=context("run-2")) as held:
         held.record(created("fr/b", "2"))
-    crash(backend, clock, *upload(1, "fr/a"), *upload(2, "fr/b"), run="run-3")
+    crash(backend, clock, *upload(1, "fr/a", "1"), *upload(2, "fr/b", "2"), run="run-3")
     backend._place.state = older
     fresh = Gated(clock=clock, place=backend._place)
     with hold(fresh, clock=clock, context=context("run-4")) as held:
@@ -447,7 +445,7 @@ def test_an_older_state_put_back_is_folded_as_far_as_it_goes(backend: Gated, clo
         with held.reading() as ledger:
             assert ledger.addresses() == ["fr/a"]
             assert ledger.known_executions("fr/a") == {upload(1)[1].id}
-        held.record(*upload(3, "fr/a"))
+        held.record(*upload(3, "fr/a", "1"))
         assert [blob.name for blob in fresh.journals()] == ["00000002-0001", "00000002-0002"]
     assert saved(backend).serial == 3
     assert backend.journals() == []
@@ -526,8 +524,11 @@ def test_damage_is_refused_and_nothing_is_changed(backend: Gated, clock: SetCloc
     backend._place.journals.clear()
     backend._place.state = Snapshot(b'{"version": 1}', "v")
     refuse(backend, clock, "the state in memory is damaged")
-    backend._place.state = Snapshot(b'{"version": 2}', "v")
+    newer = encode_state(State(lineage="l", api_url=API, version=2))
+    backend._place.state = Snapshot(newer, "v")
     refuse(backend, clock, "format 2")
+    backend._place.state = Snapshot(newer.replace(b"lineage", b"lineagE", 1), "v")
+    refuse(backend, clock, "is damaged")
 
 
 def test_an_entry_of_a_newer_version_is_refused_as_such(backend: Gated, clock: SetClock) -> None:

@@ -1,0 +1,76 @@
+"""What `lock status` and `force-unlock` do. They need no lock, and work on a damaged one too."""
+
+from __future__ import annotations
+
+import msgspec
+
+from mics_iac.cli.options import Common
+from mics_iac.cli.prompt import asked
+from mics_iac.cli.session import Session, session
+from mics_iac.core.wording import visible
+from mics_iac.engine.world import Limits
+from mics_iac.errors import MicsError, UsageError
+from mics_iac.reporting.lines import Line, line
+from mics_iac.store.backend import Holder, LockInfo, describe_holder
+from mics_iac.store.process import is_gone, same_machine, this_process
+
+
+def lock_status(given: Common) -> int:
+    """Who holds the state, if anybody does."""
+    with session(given, Limits()) as run:
+        backend = run.project.world.backend
+        holder = backend.holder()
+        where, state = backend.describe_lock(), backend.describe()
+    if given.screen.json:
+        facts = None if holder is None else {**msgspec.to_builtins(holder), "alive": _alive(holder)}
+        given.screen.document({"locked": holder is not None, "state": state, "lock": where, "holder": facts})
+    elif holder is None:
+        given.screen.show([line(f"not locked: {visible(state)}")])
+    else:
+        given.screen.show([line(f"locked: {visible(where)}"), *_holder_lines(holder)])
+    return 0
+
+
+def _holder_lines(holder: Holder) -> list[Line]:
+    alive = {None: "not known from here", True: "yes: that process is running", False: "no: the next run takes over"}
+    return [*(line(one) for one in describe_holder(holder).split("\n")), line(f"  alive:     {alive[_alive(holder)]}")]
+
+
+def _alive(holder: Holder) -> bool | None:
+    """Whether the run that holds the lock lives, None if that cannot be told from here."""
+    if not isinstance(holder, LockInfo):
+        return None
+    ours = this_process()
+    if is_gone(holder.process, ours=ours):
+        return False
+    return True if same_machine(holder.process, ours) else None
+
+
+def force_unlock(given: Common, lock_id: str, *, force: bool) -> int:
+    """Break the lock of this id, once a person has said so."""
+    if not (force or given.can_ask):
+        raise UsageError("nobody can be asked whether to take the lock away", remedy="add --force")
+    with session(given, Limits()) as run:
+        backend = run.project.world.backend
+        if not force:
+            holder = backend.holder()
+            if holder is not None and not _confirmed(given, run, holder):
+                given.screen.show([line("the lock was left as it is")])
+                return 1
+        if not backend.break_lock(lock_id):
+            raise MicsError(f"there is no lock: {backend.describe()}", remedy="nothing keeps the next run out")
+    given.screen.show([line(f"unlocked: {visible(lock_id)}")])
+    return 0
+
+
+def _confirmed(given: Common, run: Session, holder: Holder) -> bool:
+    run.display.pause()
+    given.screen.show(_holder_lines(holder))
+    return asked(given, run, _QUESTION)
+
+
+_QUESTION = """
+Do you really want to take this lock away?
+  Only 'yes' will be accepted to confirm.
+
+  Enter a value: """

@@ -1,0 +1,132 @@
+"""The state, one address a line or one address whole, as text and as JSON. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import msgspec
+
+from mics_iac import __version__
+from mics_iac.core.observed import ENDED, FAILED, SUCCEEDED
+from mics_iac.core.state import Execution, ImportState, Incarnation
+from mics_iac.reporting.figures import counted, number, size
+from mics_iac.reporting.lines import Line, Span, Style, columns, line, safe
+
+FORMAT_VERSION = "1.0"
+_WIDEST = 48  # a longer address pushes its own line aside, not those of all others
+
+
+def list_lines(imports: Mapping[str, ImportState]) -> list[Line]:
+    """An address a line: its import, its type, what was loaded, and what is out of the ordinary."""
+    if not imports:
+        return [line("The state holds no import.")]
+    width = max((w for a in imports if (w := columns(safe(a))) <= _WIDEST), default=0)
+    ids = max(columns(safe(i.current.id)) for i in imports.values())
+    return [
+        line(
+            Span(address, "bold", solid=True),
+            f"{_pad(address, width)}  {held.current.id}{_pad(held.current.id, ids)}  ",
+            Span(f"{held.current.settings.document_type}  ", "dim"),
+            counted(len(held.current.executions), "execution"),
+            *(Span(f"  [{text}]", style) for text, style in _remarks(held)),
+            hang=4,
+        )
+        for address, held in sorted(imports.items())
+    ]
+
+
+def _pad(text: str, width: int) -> str:
+    return " " * max(0, width - columns(safe(text)))
+
+
+def _remarks(held: ImportState) -> list[tuple[str, Style]]:
+    now = held.current
+    doubts = len(now.doubts) + sum(len(f.doubts) for f in held.former)
+    remarks: list[tuple[str, Style]] = []
+    if doubts:
+        remarks.append((f"{counted(doubts, 'upload')} in doubt", "destroy"))
+    if now.refusals:
+        remarks.append((f"{counted(len(now.refusals), 'file')} refused", "destroy"))
+    if now.gone:
+        remarks.append(("the platform no longer has it", "destroy"))
+    if now.adopted:
+        remarks.append(("adopted", "dim"))
+    if held.protect:
+        remarks.append(("protected", "dim"))
+    if held.former:
+        remarks.append((f"replaced {', '.join(f.id for f in held.former)}", "dim"))
+    return remarks
+
+
+def address_lines(address: str, held: ImportState) -> list[Line]:
+    """One address: the import of today with all that is known of it, then those that it replaced."""
+    marks = [Span(f"  [{text}]", style) for text, style in _remarks(held)]
+    lines = [line(Span(address, "bold", solid=True), *marks, hang=4)]
+    for import_ in (held.current, *held.former):
+        lines += [line(), *_import_lines(import_, replaced=import_ is not held.current)]
+    return lines
+
+
+def _import_lines(import_: Incarnation, *, replaced: bool) -> list[Line]:
+    s = import_.settings
+    title = f"import {import_.id} in datamart {s.datamart_id}" + (", replaced" if replaced else "")
+    rows = {
+        "name": f'"{s.name}"',
+        "document_type": s.document_type,
+        "mime_type": s.mime_type,
+        "encoding": s.encoding,
+        "priority": s.priority,
+    }
+    lines = [line("  ", Span(title, "bold"))]
+    lines += [line(f"    {key:<14} {value}", hang=19) for key, value in rows.items()]
+    if import_.executions:
+        lines.append(line(f"    {counted(len(import_.executions), 'execution')}:"))
+        lines += [_execution_line(e) for e in import_.executions]
+    lines += [
+        line("    ", Span("in doubt", "destroy"), "  ", Span(d.source, solid=True), *_part(d.part), hang=8)
+        for d in import_.doubts
+    ]
+    lines += [
+        line("    ", Span(f"refused with HTTP {r.status}", "destroy"), "  ", Span(r.source, solid=True), hang=8)
+        for r in import_.refusals
+    ]
+    if import_.strangers:
+        others = counted(len(import_.strangers), "execution")
+        lines.append(line(Span(f"    {others} of other hands, compared before", "dim")))
+    return lines
+
+
+def _execution_line(e: Execution) -> Line:
+    style: Style = "add" if e.status in SUCCEEDED else "destroy" if e.status in FAILED else "change"
+    counts = ""
+    if e.status in ENDED and e.total_success is not None:
+        counts = f", {number(e.total_success)} ok, {number(e.total_failure or 0)} rejected"
+    figures = f"  {size(e.bytes)}, {counted(e.records, 'record')}{counts}  sha256:{e.sha256[:12]}"
+    return line(
+        f"      {e.id}  ",
+        Span(f"{e.status:<9}", style),
+        "  ",
+        Span(e.source, solid=True),
+        *_part(e.part),
+        Span(figures, "dim"),
+        hang=8,
+    )
+
+
+def _part(number_: int) -> list[Span]:
+    return [Span(f" [part {number_}]")] if number_ > 1 else []
+
+
+def list_json(imports: Mapping[str, ImportState]) -> Mapping[str, object]:
+    """The document: every address with all that is known of it."""
+    return {
+        "format_version": FORMAT_VERSION,
+        "mics_iac_version": __version__,
+        "imports": [address_json(address, held) for address, held in sorted(imports.items())],
+    }
+
+
+def address_json(address: str, held: ImportState) -> Mapping[str, object]:
+    """One address, as the state holds it."""
+    built: dict[str, object] = msgspec.to_builtins(held)
+    return {"address": address, **built}
