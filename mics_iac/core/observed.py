@@ -15,6 +15,7 @@ SUCCEEDED = frozenset({"SUCCEEDED", "SUCCESS"})
 FAILED = frozenset({"FAILED", "CANCELED", "LOST"})
 # Any status that is not named here, known or not, counts as still active (mediarithmics-api.md 3.3, inferred).
 ENDED = SUCCEEDED | FAILED
+RUNNING = "RUNNING"
 
 
 @dataclass(frozen=True, slots=True)

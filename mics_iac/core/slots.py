@@ -11,6 +11,7 @@ from typing import TypeAlias, assert_never
 import msgspec
 
 from mics_iac.core import journal
+from mics_iac.core.observed import ENDED, RUNNING
 from mics_iac.core.settings import Settings
 from mics_iac.core.state import Doubt, Execution, Incarnation, Refusal, Stranger
 
@@ -105,6 +106,9 @@ class HeldImport:
     ) -> Execution:
         self.refusals.pop((part.source, part.part, part.sha256), None)
         self.strangers.pop(answer.id, None)
+        # One that has ended already is waited for all the same: its counts are recorded by its settling alone, and the
+        # run may die before that.
+        status = RUNNING if answer.status in ENDED else answer.status
         self.executions[answer.id] = Execution(
             answer.id,
             part.source,
@@ -112,7 +116,7 @@ class HeldImport:
             part.sha256,
             part.bytes,
             part.records,
-            answer.status,
+            status,
             answer.creation_date,
         )
         return self.executions[answer.id]

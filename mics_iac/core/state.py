@@ -21,7 +21,8 @@ class Execution(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=Tru
     """One part that the platform accepted: what was sent, and what became of it.
 
     `source` is the path as the manifest's folder sees it; `part` counts from 1 within its source. `bytes` and
-    `records` are what was sent; `total_success` and `total_failure` are None until the execution settled.
+    `records` are what was sent; `total_success` and `total_failure` are None until the execution settled. Until then
+    `status` is none of those that end one, even where the platform said so when it took the part.
     """
 
     id: str

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -307,6 +308,51 @@ def test_a_lost_state_is_found_again_by_name_type_and_bytes(rig: Rig) -> None:
     found = {e.sha256: e.id for e in after.imports["fr/visits"].current.executions}
     assert found == {e.sha256: e.id for e in before.imports["fr/visits"].current.executions}
     assert rig.plan().empty
+
+
+def killed_at(rig: Rig, kind: type[journal.Entry]) -> None:
+    """An apply that dies once the first such entry is durable: its journal stays, nothing else of it does."""
+    held: list[dict[Path, bytes]] = []
+
+    def look(told: object) -> None:
+        if isinstance(told, kind) and not held:
+            held.append({path: path.read_bytes() for path in rig.state_path.parent.glob("*.journal.*")})
+
+    rig.on_tell = look
+    before = rig.state_path.read_bytes() if rig.state_path.exists() else None
+    rig.apply()
+    rig.on_tell = lambda _: None
+    rig.state_path.unlink()
+    if before is not None:
+        rig.state_path.write_bytes(before)
+    for path, data in held[0].items():
+        path.write_bytes(data)
+
+
+@pytest.mark.parametrize(("rejected", "code"), [(0, 0), (1, 7)])
+def test_killed_after_an_ended_execution_was_taken_its_records_are_counted_by_the_next_run(
+    rig: Rig, rejected: int, code: int
+) -> None:
+    rig.write("data/a.ndjson", visits(0, 3))
+    if rejected:
+        rig.fault(Fault("rejects_lines", count=rejected))
+    rig.apply()
+    rig.state_path.unlink()
+    killed_at(rig, journal.ExecutionAdopted)
+    assert rig.apply().exit_code == code
+    [execution] = rig.state().imports["fr/visits"].current.executions
+    assert (execution.status, execution.total_success, execution.total_failure) == ("SUCCEEDED", 3 - rejected, rejected)
+    assert len(rig.loaded()) == 1
+
+
+def test_killed_after_an_upload_that_was_answered_as_ended_its_records_are_counted_by_the_next_run(rig: Rig) -> None:
+    profile(rig, queue_ms=0, run_ms=0)
+    rig.write("data/a.ndjson", visits(0, 3))
+    killed_at(rig, journal.UploadAccepted)
+    assert rig.apply().exit_code == 0
+    [execution] = rig.state().imports["fr/visits"].current.executions
+    assert (execution.status, execution.total_success, execution.total_failure) == ("SUCCEEDED", 3, 0)
+    assert len(rig.loaded()) == 1
 
 
 def test_a_lost_state_of_failed_and_rejected_executions(rig: Rig) -> None:
