@@ -54,7 +54,8 @@ def moves_of(desired: Desired, ledger: Ledger) -> dict[str, str]:
                 moves[wanted.address] = source
     for moved in desired.moved:
         if "@" not in moved.source and "@" not in moved.target:
-            batches = [address for address in held if address.startswith(f"{moved.source}@")]
+            # One without a batch is an earlier one too, where the key has batches now.
+            batches = [address for address in held if base_of(address) == moved.source]
             renamed = {moved.target + address[len(moved.source) :]: address for address in batches}
             moves |= {target: address for target, address in renamed.items() if target not in held}
     return moves
