@@ -17,7 +17,7 @@ import msgspec
 
 from mics_iac.core import journal
 from mics_iac.core.address import base_of
-from mics_iac.core.observed import ENDED, FAILED
+from mics_iac.core.observed import ENDED, FAILED, RUNNING
 from mics_iac.core.settings import Settings
 from mics_iac.core.slots import HeldImport, Slot
 from mics_iac.core.state import (
@@ -329,7 +329,8 @@ class Ledger:
             part.sha256,
             part.bytes,
             part.records,
-            answer.status,
+            # Its end counts once its figures were judged: ExecutionSettled says so, and a run may die before that.
+            RUNNING if answer.status in ENDED else answer.status,
             answer.creation_date,
         )
         import_.executions[answer.id] = execution

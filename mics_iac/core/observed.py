@@ -11,6 +11,7 @@ from typing import Generic, TypeVar
 
 from mics_iac.core.settings import Settings
 
+RUNNING = "RUNNING"
 SUCCEEDED = frozenset({"SUCCEEDED", "SUCCESS"})
 FAILED = frozenset({"FAILED", "CANCELED", "LOST"})
 # Any status that is not named here, known or not, counts as still active (mediarithmics-api.md 3.3, inferred).
