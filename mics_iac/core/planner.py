@@ -57,7 +57,7 @@ def make_plan(
     desired: Desired, observed: Observed, ledger: Ledger, *, origin: Origin, options: Options, refreshed: bool = True
 ) -> Plan:
     """Decide what is to be done; UsageError when an option names nothing that is declared."""
-    chosen = selected(desired, options)
+    chosen = selected(desired, options, ledger)
     planner = _Planner(desired, observed, ledger, options)
     planner.plan_batches(chosen)
     for wanted in chosen:
