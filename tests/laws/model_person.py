@@ -35,7 +35,7 @@ class Person:
             case MicsError():
                 raise AssertionError(f"a quiet run failed: {ended!r} {ended.remedy}") from ended
             case Outcome():
-                return self._go_on(ended)
+                return self._go_on(ended, asked)
 
     # Refused plans.
 
@@ -140,7 +140,7 @@ class Person:
 
     # Runs that came to their end with something left.
 
-    def _go_on(self, outcome: Outcome) -> Options:
+    def _go_on(self, outcome: Outcome, asked: Options) -> Options:
         said = "\n".join((*outcome.unfinished, *(f"{f.error.message} {f.error.remedy}" for f in outcome.failures)))
         code = outcome.exit_code
         assert code in (3, 5, 7, 8), f"a quiet run ended with {code}: {said}"
@@ -159,7 +159,8 @@ class Person:
             else:
                 assert self._is_untold(wish), said
                 ignored += (address,) if self._decide(wish) else ()
-        return Options(ignore_history=ignored, retry_failed="--retry-failed" in said)
+        # One part may need both: it failed before, and something else may be it.
+        return Options(ignore_history=ignored, retry_failed=asked.retry_failed or "--retry-failed" in said)
 
     def _fell_short(self, short: Shortfall) -> bool:
         """Whether it failed or is miscounted. One that is not declared any more has no budget."""

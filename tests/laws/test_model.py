@@ -1,4 +1,22 @@
-"""A model: whatever happens to manifest, files, platform, state and runs, the promises hold after each quiet run."""
+"""A model: whatever happens to manifest, files, platform, state and runs, the promises hold after each quiet run.
+
+The machine draws edits of the manifest and of the files, what other hands do on the platform, runs with faults and
+deaths, lost and older states. After each quiet run (nothing goes wrong, and a person does what the runs say) all of
+`model_promises` must hold; that nothing is loaded twice must hold at every moment.
+
+Where all evidence of an upload is destroyed nothing can be promised. These are not drawn (`Witness.provable`):
+
+* The state is lost, or an older one put back, and what it forgot was loaded through an import that is no longer found
+  by its name and type, or that is not the one that the content would go into now: it was deleted or renamed by other
+  hands, renamed in the manifest, replaced (another mime type, document type or datamart), or followed by a new batch;
+  or the file was moved to another import. Either may come first.
+* The same with an import whose creation is in doubt: until it is found, its name and type are all that is known of it,
+  so neither the platform nor the manifest may change them.
+
+    MODEL_EXAMPLES=3000 MODEL_STEPS=50 pytest tests/laws/test_model.py
+
+runs it for long.
+"""
 
 from __future__ import annotations
 
@@ -7,8 +25,8 @@ import os
 import shutil
 import sys
 import tempfile
-from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -18,89 +36,35 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from mics_iac.core.outcome import Outcome
-from mics_iac.core.plan import Options, Plan, encode_plan
-from mics_iac.core.progress import Told
-from mics_iac.core.state import State, decode_state
-from mics_iac.engine import workflow
-from mics_iac.engine.world import Stop
-from mics_iac.errors import MicsError, StateUnreadable
+from mics_iac.core.plan import Options, Plan
+from mics_iac.errors import MicsError
 from mics_iac.sandbox.faults import Fault
 from mics_iac.sandbox.profile import Profile
-from mics_iac.store.backend import MARGIN
-from mics_iac.store.file import FileBackend
 from tests.laws import model_project as project_of
-from tests.laws.model_evidence import FAILED, Witness, doubts, executions, incarnations, kind_of, known_state
+from tests.laws.model_evidence import Witness, doubts, incarnations, known_state
 from tests.laws.model_person import Person
 from tests.laws.model_project import Project, Wish, pick
+from tests.laws.model_promises import Promises
+from tests.laws.model_runs import Runs
+from tests.laws.model_trouble import FAULTS, PROFILES
 from tests.rig import Rig
-from tests.store.stand import Died, FaultyDisk
+from tests.store.stand import FaultyDisk
 
 EXAMPLES = int(os.environ.get("MODEL_EXAMPLES", "25"))
 STEPS = int(os.environ.get("MODEL_STEPS", "20"))
-PLAIN = Options()
 
 # Which of several: small numbers, which shrink to the first.
 WHICH = st.integers(0, 5)
-NTH = st.integers(1, 3)
 KEY = st.sampled_from(project_of.KEYS)
 LABEL = st.sampled_from(project_of.LABELS)
 FORM = st.sampled_from([project_of.FORMS[0], *project_of.FORMS])
 BATCH = st.sampled_from(project_of.BATCHES)
 PRIORITY = st.sampled_from(project_of.PRIORITIES)
 NAME = st.sampled_from(project_of.NAMES)
-
-EXECUTIONS, IMPORTS = "*/executions", "*/document_imports"
-# The POST may have acted or not, and its answer says nothing true of it.
-POSTED = [
-    *("refuse", "connect_timeout", "tls", "reset_before", "reset_midway", "reset_after", "hang", "cut_answer"),
-    *("delay", "throttle", "expired_token", "forbidden", "truncated_json", "garbage", "extra_fields", "duplicate_key"),
+MEANWHILE = [
+    *("delete an import", "rename an import", "change a priority", "change a file", "remove a file"),
+    *("run a second time", "let half an hour pass"),
 ]
-SHAPED = [
-    *("stuck", "ends_failed", "ends_canceled", "ends_lost", "odd_status", "rejects_lines", "file_gone", "lines_off"),
-    "unbalanced",
-]
-FAULTS: st.SearchStrategy[Fault] = st.one_of(
-    st.builds(
-        Fault,
-        st.sampled_from(POSTED),
-        st.sampled_from(["POST", "POST", "GET", "PUT"]),
-        st.sampled_from([EXECUTIONS, IMPORTS, "*"]),
-        NTH,
-        st.integers(1, 4),
-        delay_ms=st.sampled_from([0, 0, 2_000, 90_000]),
-    ),
-    # A platform that refuses what it did, or says 404 of what is there, would be believed: those are not drawn.
-    st.builds(
-        Fault, st.just("error"), st.just("POST"), st.just("*"), NTH, status=st.sampled_from([400, 404, 409, 422])
-    ),
-    st.builds(
-        Fault,
-        st.just("error"),
-        st.sampled_from(["POST", "GET", "PUT"]),
-        st.just("*"),
-        NTH,
-        st.integers(1, 6),
-        status=st.sampled_from([500, 502, 504]),
-        acts=st.booleans(),
-    ),
-    st.builds(Fault, st.sampled_from(["capped", "no_total"]), st.just("GET"), nth=NTH, times=st.just(None)),
-    st.builds(Fault, st.sampled_from(SHAPED), nth=NTH, times=st.integers(1, 2), count=st.sampled_from([1, -1])),
-)
-
-PROFILES = st.builds(
-    Profile,
-    queue_ms=st.just(1000),
-    run_ms=st.just(1000),
-    queue=st.sampled_from(["parallel", "sequential"]),
-    page_size=st.just(50),
-    page_limit=st.sampled_from([None, 2]),
-    total=st.booleans(),
-    import_order=st.sampled_from(["id_asc", "id_desc", "name"]),
-    execution_order=st.sampled_from(["newest_first", "oldest_first"]),
-    counts_header=st.booleans(),
-    counts_unterminated=st.booleans(),
-    blank_lines=st.sampled_from(["skip", "count"]),
-)
 
 
 class Model(RuleBasedStateMachine):
@@ -122,9 +86,9 @@ class Model(RuleBasedStateMachine):
         self.project = Project()
         self.witness = Witness(self.rig, self.project)
         self.person = Person(self.rig, self.witness)
-        self.older: list[bytes] = []
+        self.runs = Runs(self.rig, self.witness)
+        self.promises = Promises(self.witness, self.runs)
         self.saved: Plan | None = None
-        self.miscounted: set[str] = set()
         for key, label, folder, form in zip(
             project_of.KEYS, project_of.LABELS, project_of.FOLDERS, forms, strict=False
         ):
@@ -283,24 +247,24 @@ class Model(RuleBasedStateMachine):
 
     @rule(faults=st.lists(FAULTS, max_size=4), wait=st.booleans())
     def apply(self, faults: list[Fault], wait: bool) -> None:
-        self.run(faults, wait=wait)
+        self.runs.run(faults, wait=wait)
 
     @rule(faults=st.lists(FAULTS, max_size=2), at=st.integers(1, 120))
     def die(self, faults: list[Fault], at: int) -> None:
-        self.run(faults, disk=FaultyDisk(at=at))
+        self.runs.run(faults, disk=FaultyDisk(at=at))
 
     @rule(faults=st.lists(FAULTS, max_size=2), at=st.integers(1, 120), code=st.sampled_from([errno.EIO, errno.ENOSPC]))
     def disk_fails(self, faults: list[Fault], at: int, code: int) -> None:
-        self.run(faults, disk=FaultyDisk(at=at, code=code))
+        self.runs.run(faults, disk=FaultyDisk(at=at, code=code))
 
     @rule(faults=st.lists(FAULTS, max_size=2), at=st.integers(1, 30))
     def interrupt(self, faults: list[Fault], at: int) -> None:
-        self.run(faults, meanwhile=lambda: self.rig.stop.request(2), at=at)
+        self.runs.run(faults, meanwhile=lambda: self.rig.stop.request(2), at=at)
 
     @rule(
         faults=st.lists(FAULTS, max_size=2),
         at=st.integers(1, 30),
-        act=st.sampled_from(["delete an import", "change a priority", "change a file", "remove a file", "wait long"]),
+        act=st.sampled_from(MEANWHILE),
         which=WHICH,
     )
     def something_happens_meanwhile(self, faults: list[Fault], at: int, act: str, which: int) -> None:
@@ -314,6 +278,11 @@ class Model(RuleBasedStateMachine):
                     self.rig.sandbox.delete_import(import_id)
                 case "change a priority" if import_id is not None:
                     self.rig.sandbox.change_import(import_id, priority="LOW")
+                case "rename an import" if import_id is not None and self.is_found_by_id(import_id):
+                    self.rig.sandbox.change_import(import_id, name="Else")
+                case "run a second time":
+                    with suppress(MicsError):
+                        self.runs.carry_out(Options())
                 case "change a file" if path is not None:
                     owner = next((w for w in self.project.wishes.values() if path in self.project.of(w)), None)
                     if owner is not None:
@@ -325,18 +294,15 @@ class Model(RuleBasedStateMachine):
                 case _:
                     self.rig.clock.sleep(1800)
 
-        self.run(faults, meanwhile=happen, at=at)
+        self.runs.run(faults, meanwhile=happen, at=at)
 
     @rule(faults=st.lists(FAULTS, max_size=2))
     def retry(self, faults: list[Fault]) -> None:
-        self.run(faults, options=Options(retry_failed=True))
+        self.runs.run(faults, options=Options(retry_failed=True))
 
     @rule(save=st.booleans())
     def plan(self, save: bool) -> None:
-        before = self.traces()
-        plan = self.rig.plan()
-        assert encode_plan(self.rig.plan()) == encode_plan(plan)
-        assert self.traces() == before, "a plan changed something"
+        plan = self.promises.a_plan_changes_nothing()
         if save:
             self.saved = plan
 
@@ -344,128 +310,25 @@ class Model(RuleBasedStateMachine):
     def apply_what_was_saved(self, faults: list[Fault]) -> None:
         saved, self.saved = self.saved, None
         if saved is not None:
-            self.run(faults, saved=saved)
-
-    def run(
-        self,
-        faults: list[Fault],
-        *,
-        wait: bool = True,
-        disk: FaultyDisk | None = None,
-        meanwhile: Callable[[], object] | None = None,
-        at: int = 0,
-        saved: Plan | None = None,
-        options: Options = PLAIN,
-    ) -> None:
-        """One run in which things go wrong, or may."""
-        self.rig.fault(*faults)
-        self.rig.limit(wait=wait, wait_timeout=120)
-        before = {e.id for e in self.witness.ours()}
-        told = 0
-
-        def tell(_: Told) -> None:
-            nonlocal told
-            told += 1
-            if told == at and meanwhile is not None:
-                meanwhile()
-
-        self.rig.on_tell = tell
-        try:
-            self.carry_out(options, disk=disk, saved=saved)
-        except (MicsError, Died):
-            pass
-        finally:
-            self.rig.on_tell, self.rig.stop = lambda _: None, Stop()
-            self.rig.faults.clear()
-        if any(f.kind == "unbalanced" for f in faults):
-            self.miscounted |= {e.id for e in self.witness.ours()} - before
-        self.remember()
-
-    def carry_out(self, options: Options, *, disk: FaultyDisk | None = None, saved: Plan | None = None) -> Outcome:
-        if saved is not None:
-            return self.rig.apply_saved(saved)
-        project = self.rig.open()
-        if disk is None:
-            return workflow.apply(project, options, approve=lambda _: True)
-        backend = FileBackend(self.rig.state_path, clock=self.rig.clock, disk=disk)
-        project = replace(project, world=replace(project.world, backend=backend))
-        try:
-            return workflow.apply(project, options, approve=lambda _: True)
-        finally:
-            disk.bury()
-            self.age_the_lock()
-
-    def age_the_lock(self) -> None:
-        """Time passes until the lock of one who died before he had filled it, or could not let it go, has ended."""
-        lock = self.rig.state_path.with_name("imports.state.lock")
-        if lock.exists():
-            os.utime(lock, (self.rig.clock.now(), self.rig.clock.now()))
-            self.rig.clock.sleep(10_000 + MARGIN)
+            self.runs.run(faults, saved=saved)
 
     # The state.
 
-    def remember(self) -> None:
-        if self.rig.state_path.exists():
-            now = self.rig.state_path.read_bytes()
-            if now not in self.older:
-                self.older.append(now)
-
-    def state_files(self) -> dict[Path, bytes]:
-        folder = self.rig.state_path.parent
-        return {path: path.read_bytes() for path in folder.iterdir()} if folder.exists() else {}
-
-    def lose(self, change: Callable[[], object]) -> None:
-        """Damage the state, unless that leaves no evidence of something that the manifest would load again."""
-        before = self.state_files()
-        change()
-        try:
-            lost = not self.witness.provable()
-        except StateUnreadable:
-            # A journal of another state than the one put back: it says to move the journal away.
-            for path in self.rig.state_path.parent.glob("*.journal.*"):
-                path.unlink()
-            lost = not self.witness.provable()
-        if lost:
-            for path in self.state_files():
-                path.unlink()
-            for path, data in before.items():
-                path.write_bytes(data)
-            return
-        self.witness.forgive()
-
     @rule(journals=st.booleans())
     def lose_the_state(self, journals: bool) -> None:
-        def change() -> None:
-            self.rig.state_path.unlink(missing_ok=True)
-            for path in self.rig.state_path.parent.glob("*.journal.*") if journals else ():
-                path.unlink()
-
-        self.lose(change)
+        self.runs.lose(journals=journals)
 
     @rule(which=WHICH)
     def put_an_older_state_back(self, which: int) -> None:
-        if (older := pick(self.older, which)) is not None:
-            self.lose(lambda: self.rig.state_path.write_bytes(older))
+        if (older := pick(self.runs.older, which)) is not None:
+            self.runs.put_back(older)
 
     # What must hold.
 
     @invariant()
     def nothing_is_loaded_twice(self) -> None:
-        if not hasattr(self, "rig"):
-            return
-        ours = self.witness.ours()
-        loaded = Counter((*kind_of(e), e.sha256) for e in ours if e.status not in FAILED)
-        assert all(count == 1 for count in loaded.values()), f"loaded twice: {loaded}"
-        for theirs in self.rig.sandbox.executions(deleted=True):
-            if theirs.id in self.witness.their_executions and theirs.status not in FAILED:
-                again = [
-                    e.id
-                    for e in ours
-                    if (e.import_id, e.sha256) == (theirs.import_id, theirs.sha256)
-                    and int(e.id) > int(theirs.id)
-                    and e.status not in FAILED
-                ]
-                assert not again, f"{again} had been loaded by hand as {theirs.id}"
+        if hasattr(self, "promises"):
+            self.promises.nothing_is_loaded_twice()
 
     @rule()
     def quiet(self) -> None:
@@ -480,22 +343,22 @@ class Model(RuleBasedStateMachine):
             if options.ignore_history:
                 # A person said that nothing came of them, and took the files out of which something did.
                 self.witness.forgive()
-            self.nothing_is_loaded_twice()
+            self.promises.nothing_is_loaded_twice()
             if isinstance(ended, Outcome) and ended.exit_code == 0:
                 break
             options = self.person.answer(ended, options)
         else:
             raise AssertionError(f"it never came to its end: {told}")
-        self.remember()
+        self.runs.remember()
         self.project.moved.clear()
         self.project.lay_out(self.rig)
-        self.all_is_as_declared()
+        self.promises.all_is_as_declared()
 
     def quiet_run(self, options: Options) -> Outcome | MicsError:
         state = known_state(self.rig)
         imports, sent = len(self.witness.our_imports(deleted=True)), len(self.witness.ours())
         try:
-            outcome = self.carry_out(options)
+            outcome = self.runs.carry_out(options)
         except MicsError as error:
             assert len(self.witness.ours()) == sent
             return error
@@ -503,59 +366,6 @@ class Model(RuleBasedStateMachine):
             assert outcome.tally.loaded == len(self.witness.ours()) - sent
             assert outcome.tally.added == len(self.witness.our_imports(deleted=True)) - imports
         return outcome
-
-    def all_is_as_declared(self) -> None:
-        data = self.rig.state_path.read_bytes() if self.rig.state_path.exists() else None
-        state = decode_state(data, name="state") if data is not None else known_state(self.rig)
-        assert data is None or b"CUST-" not in data
-        assert not self.rig.journals()
-        self.imports_are_there(state)
-        self.executions_are_there(state)
-        before = self.traces()
-        plan = self.rig.plan()
-        assert plan.empty, list(plan.effects)
-        assert encode_plan(self.rig.plan()) == encode_plan(plan)
-        assert self.traces() == before, "a plan changed something"
-
-    def imports_are_there(self, state: State) -> None:
-        living = {i.id: i for i in self.rig.sandbox.imports()}
-        for wish in self.project.wishes.values():
-            held = state.imports[wish.address].current
-            seen = living[held.id]
-            wanted = (*wish.kind, *wish.form[1:], wish.name, wish.priority)
-            assert (*kind_of(seen), seen.mime_type, seen.name, seen.priority) == wanted
-            assert not held.gone
-        orphans = [i.id for i in self.witness.orphans(state)]
-        assert not orphans, f"imports of ours that the state does not know: {orphans}"
-
-    def executions_are_there(self, state: State) -> None:
-        seen = {e.id: e for e in self.rig.sandbox.executions(deleted=True)}
-        held = list(executions(state))
-        for _, incarnation, execution in held:
-            there = seen[execution.id]
-            assert (there.import_id, there.sha256, there.bytes) == (incarnation.id, execution.sha256, execution.bytes)
-            if there.deleted:
-                continue
-            assert execution.status == there.status
-            if execution.status not in FAILED:
-                told = (execution.total_success, execution.total_failure)
-                assert told == (there.success, there.failure), f"{execution} is {there}"
-                assert execution.id in self.miscounted or execution.records == there.success + there.failure
-        lost = {e.id for e in self.witness.unknown(state)} - self.witness.forgiven
-        assert not lost, f"executions of ours that the state does not know: {lost}"
-        for wish in self.project.wishes.values():
-            good = {
-                e.sha256
-                for _, i, e in held
-                if (i.settings.datamart_id, i.settings.document_type) == wish.kind and e.status not in FAILED
-            }
-            missing = self.project.digests(wish) - good
-            assert not missing, f"{wish.address}: not loaded: {missing}"
-
-    def traces(self) -> tuple[object, ...]:
-        """Everything that a plan must leave as it is."""
-        requests = [r for r in self.rig.sandbox.requests() if r.method != "GET"]
-        return (self.state_files(), self.rig.sandbox.imports(), self.rig.sandbox.executions(), len(requests))
 
 
 TestModel = Model.TestCase
