@@ -33,7 +33,7 @@ def to_ask(desired: Desired, ledger: Ledger, options: Options, *, refresh: bool)
     """
     asked = _unsettled_in(ledger) if refresh else set()
     moves = moves_of(desired, ledger)
-    for wanted in selected(desired, options):
+    for wanted in selected(desired, options, ledger):
         held = moves.get(wanted.address, wanted.address)
         import_id, known = ledger.import_id(held), ledger.settings(held)
         datamart_id, adopt = wanted.settings.datamart_id, wanted.declared.adopt

@@ -57,7 +57,7 @@ def make_plan(
     desired: Desired, observed: Observed, ledger: Ledger, *, origin: Origin, options: Options, refreshed: bool = True
 ) -> Plan:
     """Decide what is to be done; UsageError when an option names nothing that is declared."""
-    chosen = selected(desired, options)
+    chosen = selected(desired, options, ledger)
     planner = _Planner(desired, observed, ledger, options)
     planner.plan_batches(chosen)
     for wanted in chosen:
@@ -73,7 +73,7 @@ def make_plan(
         state_path=origin.state_path,
         base=origin.base,
         options=options,
-        policies={w.address: Policy(str(w.declared.max_failures), w.declared.ordered) for w in chosen if w.parts},
+        policies=planner.policies(chosen),
         actions=tuple(planner.actions),
         leftovers=tuple(leftovers),
         earlier=earlier,
@@ -100,6 +100,7 @@ class _Planner:
     refusals: list[Refused] = field(default_factory=list)
     _moves: dict[str, str] = field(default_factory=dict)
     _declared: frozenset[str] = frozenset()
+    _held: frozenset[str] = frozenset()
     _owned: dict[str, dict[str, str]] = field(default_factory=dict)
     # Imports that this plan adopts, by id: what one address takes is no candidate for another.
     _taken: dict[str, str] = field(default_factory=dict)
@@ -108,6 +109,7 @@ class _Planner:
 
     def __post_init__(self) -> None:
         self._declared = frozenset(w.address for w in self.desired.imports)
+        self._held = frozenset(self.ledger.addresses())
         self._moves = moves_of(self.desired, self.ledger)
         self._loading = Loading(self.ledger, self.observed, self.options)
         self._taken = {w.declared.adopt: w.address for w in self.desired.imports if w.declared.adopt is not None}
@@ -115,6 +117,15 @@ class _Planner:
             settings = self.ledger.settings(address)
             if settings is not None and not self.ledger.gone(address):
                 self._titles[settings.title] = address
+
+    def policies(self, chosen: Iterable[DesiredImport]) -> dict[str, Policy]:
+        """How parts are loaded and judged: those to load, and those of earlier runs that settle only now."""
+        loading = {w.address for w in chosen if w.parts}
+        return {
+            w.address: Policy(str(w.declared.max_failures), w.declared.ordered)
+            for w in self.desired.imports
+            if w.address in loading or self._moves.get(w.address, w.address) in self._held
+        }
 
     def plan_batches(self, chosen: Iterable[DesiredImport]) -> None:
         """A key that was renamed takes its earlier batches along."""

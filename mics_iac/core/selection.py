@@ -12,11 +12,16 @@ from mics_iac.core.plan import Options
 from mics_iac.errors import UsageError
 
 
-def selected(desired: Desired, options: Options) -> list[DesiredImport]:
-    """The imports that the options choose; UsageError when an option names nothing that is declared."""
+def selected(desired: Desired, options: Options, ledger: Ledger) -> list[DesiredImport]:
+    """The imports that the options choose; UsageError when an option names nothing that is declared.
+
+    The history of one that is not declared any more may be ignored too: its open doubts are settled all the same.
+    """
     addresses = [w.address for w in desired.imports]
-    for pattern in (*options.target, *options.exclude, *options.ignore_history):
+    for pattern in (*options.target, *options.exclude):
         _must_match(pattern, addresses)
+    for pattern in options.ignore_history:
+        _must_match(pattern, [*addresses, *(a for a in ledger.addresses() if ledger.doubts(a) and a not in addresses)])
     for wish in options.reload:
         pattern, _, path = wish.partition(":")
         _must_match(pattern, addresses)
@@ -54,7 +59,8 @@ def moves_of(desired: Desired, ledger: Ledger) -> dict[str, str]:
                 moves[wanted.address] = source
     for moved in desired.moved:
         if "@" not in moved.source and "@" not in moved.target:
-            batches = [address for address in held if address.startswith(f"{moved.source}@")]
+            # One without a batch is an earlier one too, where the key has batches now.
+            batches = [address for address in held if base_of(address) == moved.source]
             renamed = {moved.target + address[len(moved.source) :]: address for address in batches}
             moves |= {target: address for target, address in renamed.items() if target not in held}
     return moves

@@ -389,3 +389,21 @@ def test_a_failure_is_told_at_once_and_kept_for_the_end(rig: Rig) -> None:
     told = [t for t in rig.told if type(t).__name__ == "Failure"]
     assert told == list(outcome.failures)
     assert isinstance(rig.plan().actions[-1], Stuck)
+
+
+@pytest.mark.parametrize("how", ["its files were taken away", "another one is targeted"])
+def test_what_settles_late_has_the_budget_of_its_import(rig: Rig, how: str) -> None:
+    path = rig.write("data/a.ndjson", visits(0, 3))
+    sources = [{"path": "data/*", "allow_empty": True}]
+    rig.declare(manifest({"fr/visits": {"max_failures": "50%", "sources": sources}, "fr/other": {}}))
+    rig.limit(wait=False)
+    rig.fault(Fault("rejects_lines"))
+    assert rig.apply().exit_code == 0
+    rig.limit(wait=True)
+    options: dict[str, object] = {"target": ("fr/other",)}
+    if how.startswith("its"):
+        path.unlink()
+        options = {}
+    outcome = rig.apply(**options)  # type: ignore[arg-type]  # a test names real options
+    assert outcome.exit_code == 0, outcome.shortfalls
+    assert rig.state().imports["fr/visits"].current.executions[0].total_failure == 1

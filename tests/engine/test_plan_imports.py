@@ -337,6 +337,21 @@ def test_moved_and_a_new_batch_at_once(rig: Rig) -> None:
     assert rig.plan().earlier == {"fr/profiles": 1}
 
 
+def test_moved_and_the_first_batch_of_a_key_at_once(rig: Rig) -> None:
+    rig.write("data/a.ndjson", visits(0, 2))
+    rig.declare(manifest({"fr/crm": {"name": "CRM", "sources": ["data/*.ndjson"]}}))
+    rig.apply()
+    body = {"name": "CRM b1", "batch": "b1", "sources": ["data/*.ndjson"]}
+    rig.declare(manifest({"fr/profiles": body}, moved=[{"from": "fr/crm", "to": "fr/profiles"}]))
+    plan = rig.plan()
+    assert plan.refusals == ()
+    assert [type(a) for a in plan.actions] == [Move, Create, Skip]
+    assert rig.apply().exit_code == 0
+    assert len(rig.loaded()) == 1
+    assert sorted(rig.state().imports) == ["fr/profiles", "fr/profiles@b1"]
+    assert rig.plan().empty
+
+
 def test_a_renamed_key_without_moved_stops_and_prints_the_block(rig: Rig) -> None:
     rig.write("data/a.ndjson", visits(0, 2))
     rig.apply()

@@ -13,6 +13,7 @@ from mics_iac.errors import GuardRefused
 from mics_iac.sandbox.faults import Fault, Kind
 from mics_iac.sandbox.sandbox import Sandbox
 from tests.rig import Rig, digest, manifest, visits
+from tests.store.stand import Died
 
 UPLOADS = "*/executions"
 CREATES = "*/document_imports"
@@ -367,6 +368,27 @@ def test_a_lost_state_of_failed_and_rejected_executions(rig: Rig) -> None:
     assert sorted(type(a).__name__ for a in rig.plan().actions) == ["Keep", "Skip", "Stuck"]
 
 
+def test_one_that_was_found_ended_when_the_run_died_is_judged_by_the_next(rig: Rig) -> None:
+    rig.write("data/a.ndjson", visits(0, 3))
+    rig.fault(Fault("rejects_lines"))
+    assert rig.apply().exit_code == 7
+    rig.state_path.unlink()
+
+    def die(told: object) -> None:
+        if isinstance(told, journal.ExecutionAdopted):
+            raise Died
+
+    rig.on_tell = die
+    with pytest.raises(Died):
+        rig.apply()
+    rig.on_tell = lambda _: None
+    outcome = rig.apply()
+    assert outcome.exit_code == 7
+    assert [s.rejected for s in outcome.shortfalls] == [1]
+    assert rig.state().imports["fr/visits"].current.executions[0].total_success == 2
+    assert len(rig.loaded()) == 1
+
+
 def test_an_older_state_that_was_put_back(rig: Rig) -> None:
     rig.write("data/a.ndjson", visits(0, 3))
     rig.apply()
@@ -458,6 +480,18 @@ def test_a_doubt_outlives_a_renamed_key(rig: Rig) -> None:
     assert rig.apply().exit_code == 0
     assert len(rig.loaded()) == 1
     assert rig.plan().empty
+
+
+def test_a_doubt_outlives_its_import_in_the_manifest(rig: Rig) -> None:
+    rig.fault(Fault("file_gone"))
+    interrupted(rig)
+    rig.sandbox.release()
+    rig.declare(manifest({}))
+    assert "--ignore-history fr/visits" in unfinished(rig)
+    # What it says can be done.
+    assert rig.apply(ignore_history=("fr/visits",)).exit_code == 0
+    assert rig.state().imports["fr/visits"].current.doubts == ()
+    assert len(rig.loaded()) == 1
 
 
 def test_a_doubt_outlives_a_new_batch(rig: Rig) -> None:
