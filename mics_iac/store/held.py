@@ -147,7 +147,7 @@ class Held:
         self._turn = threading.Condition()
         self._leading = False
         self._waiting: list[_Ticket] = []
-        self._broken: str | None = None
+        self._broken: StoreFailed | None = None
 
     @property
     def lineage(self) -> str:
@@ -254,7 +254,7 @@ class Held:
             self._forgets = self._forgets or any(isinstance(entry, ImportForgotten) for entry in entries)
         except BaseException as error:
             # The journal may hold more than the ledger now. It stays, and the next run folds it.
-            self._broken = str(error) or type(error).__name__
+            self._broken = _broken_by(error)
             raise
         for ticket in group:
             ticket.durable = True
@@ -305,7 +305,14 @@ class Held:
 
     def _refuse_broken(self) -> None:
         if self._broken is not None:
-            raise StoreFailed(f"the journal could not be written: {self._broken}", remedy=_GO_ON)
+            raise StoreFailed(self._broken.message, remedy=self._broken.remedy)
+
+
+def _broken_by(error: BaseException) -> StoreFailed:
+    """What every later record, fence and save says: the reason why this one failed, with its own way out."""
+    if isinstance(error, MicsError):
+        return StoreFailed(error.message, remedy=error.remedy or _GO_ON)
+    return StoreFailed(f"the journal could not be written: {str(error) or type(error).__name__}", remedy=_GO_ON)
 
 
 @dataclass(slots=True)
