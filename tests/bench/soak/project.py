@@ -6,6 +6,7 @@ Knows what must be on the platform in the end, because it wrote the files; asks 
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from random import Random
@@ -127,9 +128,12 @@ class Project:
         return sorted(self.folder.glob(f"{STATE.removesuffix('.json')}.journal.*"))
 
     def leftovers(self) -> list[str]:
-        """The names of what no run may leave behind that came to its end: lock, journals, what was put aside."""
-        kept = {"imports.yaml", STATE, "data", ".mics-iac"}
-        return sorted(path.name for path in self.folder.iterdir() if path.name not in kept)
+        """The names of what no run may leave behind that came to its end: lock, journals, what was put aside.
+
+        Backups of the state stay (docs/state.md).
+        """
+        kept = re.compile(r"imports\.yaml|data|\.mics-iac|imports\.state\.json|imports\.state\.backup\.[0-9]{8,}")
+        return sorted(path.name for path in self.folder.iterdir() if not kept.fullmatch(path.name))
 
     def keep_copy(self) -> None:
         """Remember the state as it is now, as a backup would."""
