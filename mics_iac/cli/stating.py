@@ -5,10 +5,9 @@ from __future__ import annotations
 from mics_iac.cli.options import Common
 from mics_iac.cli.session import session
 from mics_iac.core.address import matches
-from mics_iac.core.wording import did_you_mean, quoted
 from mics_iac.engine import repair, workflow
 from mics_iac.engine.world import Limits
-from mics_iac.errors import StateDamaged, UsageError
+from mics_iac.errors import StateDamaged
 from mics_iac.reporting.decision import decision_json, decision_lines
 from mics_iac.reporting.health import health_json, health_lines
 from mics_iac.reporting.lines import Span, line
@@ -23,7 +22,7 @@ def list_addresses(given: Common, patterns: tuple[str, ...]) -> int:
         imports = workflow.read_state(run.project).imports
     for pattern in patterns:
         if not any(matches(address, (pattern,)) for address in imports):
-            raise _not_held(pattern, list(imports))
+            raise repair.not_held(pattern, list(imports))
     chosen = {a: i for a, i in imports.items() if not patterns or matches(a, patterns)}
     if given.screen.json:
         given.screen.document(list_json(chosen))
@@ -37,18 +36,12 @@ def show_address(given: Common, address: str) -> int:
     with session(given, Limits()) as run:
         imports = workflow.read_state(run.project).imports
     if address not in imports:
-        raise _not_held(address, list(imports))
+        raise repair.not_held(address, list(imports))
     if given.screen.json:
         given.screen.document(address_json(address, imports[address]))
     else:
         given.screen.show(address_lines(address, imports[address]))
     return 0
-
-
-def _not_held(address: str, addresses: list[str]) -> UsageError:
-    return UsageError(
-        f"the state holds no {quoted(address)}.{did_you_mean(address, addresses)}", remedy="see `mics-iac state list`"
-    )
 
 
 def check_state(given: Common) -> int:

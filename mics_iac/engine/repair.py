@@ -88,7 +88,7 @@ def rename(project: Project, source: str, target: str) -> list[tuple[str, str]]:
             addresses = ledger.addresses()
         moved = [a for a in addresses if a == source or ("@" not in source + target and a.startswith(f"{source}@"))]
         if not moved:
-            raise _not_held(source, addresses)
+            raise not_held(source, addresses)
         pairs = [(a, target + a[len(source) :]) for a in moved]
         taken = [new for _, new in pairs if new in addresses]
         if taken:
@@ -261,11 +261,12 @@ def _owner(ledger: Ledger, subject: Subject, execution_id: str) -> str | None:
 def _held_import(state: State, address: str) -> ImportState:
     held = state.imports.get(address)
     if held is None:
-        raise _not_held(address, list(state.imports))
+        raise not_held(address, list(state.imports))
     return held
 
 
-def _not_held(address: str, addresses: list[str]) -> UsageError:
+def not_held(address: str, addresses: list[str]) -> UsageError:
+    """The error for an address that the state does not hold."""
     return UsageError(
         f"the state holds no {quoted(address)}.{did_you_mean(address, addresses)}",
         remedy="see `mics-iac state list`",
