@@ -37,11 +37,9 @@ def learn_executions(ledger: Ledger, observed: Observed) -> Iterator[tuple[Loade
 
 
 def _moved(known: Execution, remote: RemoteExecution) -> bool:
-    # Counts may come a little later than the status that they belong to.
-    whole = remote.ended and not (remote.succeeded and remote.loaded is None)
     if remote.status != known.status:
-        return whole or (known.status in ENDED and not remote.ended)
-    return whole and known.total_success is None and remote.loaded is not None
+        return remote.complete or (known.status in ENDED and not remote.ended)
+    return remote.complete and known.total_success is None and remote.loaded is not None
 
 
 def settled(address: str, remote: RemoteExecution) -> ExecutionSettled:

@@ -59,6 +59,11 @@ class RemoteExecution:
         """Whether it ended well, rejected records or not."""
         return self.status in SUCCEEDED
 
+    @property
+    def complete(self) -> bool:
+        """Whether it ended and all is told of it: counts may come a little later than the status they belong to."""
+        return self.ended and not (self.succeeded and self.loaded is None)
+
 
 T = TypeVar("T")
 

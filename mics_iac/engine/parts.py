@@ -210,7 +210,7 @@ class Parts:
         if isinstance(result, MicsError):
             raise result
         task.stage = Stage.DONE
-        if execution.ended:
+        if execution.complete:
             self.rounds.settle([(self._loaded(lane, execution.id), execution)])
         else:
             self._await(lane, execution.id)

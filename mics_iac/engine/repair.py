@@ -187,7 +187,7 @@ def _take(project: Project, held: Held, subject: Subject, execution_id: str) -> 
             remote.creation_date,
         )
     )
-    if remote.ended:
+    if remote.complete:
         held.record(settled(subject.address, remote))
     return Decision(subject, remote.id)
 

@@ -55,10 +55,10 @@ class Watched:
     odd: dict[str, int] = field(default_factory=dict)
 
     def settles(self, remote: RemoteExecution) -> bool:
-        """Whether this is one that is waited for, at its end. Its counts may come a little later than its status."""
+        """Whether this is one that is waited for, at its end, with its counts unless they are missing for long."""
         if remote.id not in self.unsettled or not remote.ended:
             return False
-        if remote.succeeded and remote.loaded is None:
+        if not remote.complete:
             self.odd[remote.id] = self.odd.get(remote.id, 0) + 1
             return self.odd[remote.id] >= _ODD_LOOKS
         return True

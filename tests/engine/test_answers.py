@@ -330,6 +330,26 @@ def test_counts_that_come_between_two_runs(rig: RetoldRig) -> None:
     assert [(e.status, e.total_success) for e in rig.executions()] == [("SUCCEEDED", 3)]
 
 
+def test_counts_that_come_a_little_later_than_an_execution_was_found(rig: RetoldRig) -> None:
+    """A lost state: the execution is adopted by its bytes when it has ended and its counts are not told yet."""
+    rig.apply()
+    rig.clock.sleep(600)
+    rig.state_path.unlink()
+    looks: list[int] = []
+
+    def late(told: dict[str, Any]) -> dict[str, Any]:
+        looks.append(1)
+        result = {"input_file_uri": told["result"]["input_file_uri"]}
+        return told | {"result": result} if len(looks) <= 2 else told
+
+    rig.retell = executions(late)
+    outcome = rig.apply()
+    assert outcome.exit_code == 0, texts(outcome)
+    assert [(e.status, e.total_success) for e in rig.executions()] == [("SUCCEEDED", 3)]
+    assert len(rig.loaded()) == 1
+    assert rig.plan().empty
+
+
 def test_counts_that_never_come_are_records_unaccounted_for(rig: RetoldRig) -> None:
     rig.retell = executions(lambda told: told | {"result": None})
     outcome = rig.apply()
