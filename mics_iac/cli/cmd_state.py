@@ -41,7 +41,8 @@ Examples:
 _RECOVER = """Mend a damaged or lost state, and find again on the platform what it should know. Nothing is loaded.
 
 A damaged state is made again from its newest good backup and the journals; the damaged bytes are kept. Then imports are
-found by name and type, executions by their bytes. Safe to run at any time, also on a good state.
+found by name and type, executions by their bytes; what `moved` blocks rename is renamed. Safe to run at any time, also
+on a good state. What it finds rejected or failed is judged by the next apply.
 
 \b
 Examples:
@@ -51,18 +52,21 @@ Examples:
 
 _RESOLVE = """Decide what became of an upload that cannot be found out: its input file is gone, or its import is.
 
-Name the file where several are in doubt. Where the bytes can still tell, they are compared, and a wrong decision is
-refused (exit 8).
+Name the file where several are in doubt, by its path or by the first digits of its digest. Where bytes or line counts
+can still tell, they are compared, and a wrong decision is refused (exit 8). With --resend, the next apply still looks
+whether the upload shows up after all, before it sends the file.
 
 \b
 Examples:
   mics-iac state resolve fr/store-visits:data/15.ndjson --execution 771    # that execution is it
   mics-iac state resolve fr/store-visits:data/15.ndjson --resend           # it was not loaded
+  mics-iac state resolve fr/store-visits:sha256:965803fde2c3 --resend
 """
 
 _RM = """Take an address out of the state. The platform keeps the import and all that was loaded.
 
-Where the manifest still declares it, the next apply finds it again by name, type and bytes.
+What was loaded stays known, so that nothing is loaded twice. Where the manifest still declares the address, the next
+apply finds the import again by its name and type.
 
 \b
 Examples:
@@ -138,7 +142,7 @@ def recover(given: Common, *, parallelism: int, lock_timeout: float, wait_timeou
 @command.command("resolve", help=_RESOLVE, short_help="Decide what became of an upload in doubt.")
 @click.argument("address", metavar="ADDRESS[:PATH]")
 @option("--execution", variable=None, metavar="ID", help="The part was loaded: it is this execution.")
-@option("--resend", is_flag=True, variable=None, help="The part was not loaded: the next apply sends it.")
+@option("--resend", is_flag=True, variable=None, help="The part was not loaded: none of the executions there is it.")
 @locking
 @network
 @common

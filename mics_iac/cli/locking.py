@@ -11,7 +11,7 @@ from mics_iac.core.wording import visible
 from mics_iac.engine.world import Limits
 from mics_iac.errors import MicsError, UsageError
 from mics_iac.reporting.lines import Line, line
-from mics_iac.store.backend import Holder, LockInfo, describe_holder
+from mics_iac.store.backend import Holder, LockInfo, describe_holder, other_id
 from mics_iac.store.process import is_gone, same_machine, this_process
 
 
@@ -54,6 +54,8 @@ def force_unlock(given: Common, lock_id: str, *, force: bool) -> int:
         backend = run.project.world.backend
         if not force:
             holder = backend.holder()
+            if holder is not None and holder.id != lock_id:
+                raise other_id(lock_id, holder)
             if holder is not None and not _confirmed(given, run, holder):
                 given.screen.show([line("the lock was left as it is")])
                 return 1

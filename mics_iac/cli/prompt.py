@@ -15,6 +15,6 @@ def asked(given: Common, run: Session, question: str) -> bool:
         given.screen.out(question)
         answer = sys.stdin.readline()
     finally:
-        run.interrupts.prompting = False
+        run.interrupts.answered()
     given.screen.out("\n")
     return answer.strip() == "yes"

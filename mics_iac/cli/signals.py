@@ -38,6 +38,13 @@ class Interrupts:
             self._passed_on = False
             raise KeyboardInterrupt if number == signal.SIGINT else Interrupted(signal=number)
 
+    def answered(self) -> None:
+        """The question is over; a signal that was left to it, and that it did not end of, ends the run now."""
+        self.prompting = False
+        if self._passed_on:
+            self._passed_on = False
+            raise KeyboardInterrupt
+
     def watch(self, arrivals: int) -> None:
         """Act on each signal as its number arrives at this end of a pipe, until the other end is closed."""
         while numbers := os.read(arrivals, 64):

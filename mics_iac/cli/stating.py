@@ -5,7 +5,8 @@ from __future__ import annotations
 from mics_iac.cli.options import Common
 from mics_iac.cli.session import session
 from mics_iac.core.address import matches
-from mics_iac.engine import repair, workflow
+from mics_iac.engine import addresses, workflow
+from mics_iac.engine.resolution import resolve
 from mics_iac.engine.world import Limits
 from mics_iac.errors import StateDamaged
 from mics_iac.reporting.decision import decision_json, decision_lines
@@ -22,7 +23,7 @@ def list_addresses(given: Common, patterns: tuple[str, ...]) -> int:
         imports = workflow.read_state(run.project).imports
     for pattern in patterns:
         if not any(matches(address, (pattern,)) for address in imports):
-            raise repair.not_held(pattern, list(imports))
+            raise addresses.not_held(pattern, list(imports))
     chosen = {a: i for a, i in imports.items() if not patterns or matches(a, patterns)}
     if given.screen.json:
         given.screen.document(list_json(chosen))
@@ -36,7 +37,7 @@ def show_address(given: Common, address: str) -> int:
     with session(given, Limits()) as run:
         imports = workflow.read_state(run.project).imports
     if address not in imports:
-        raise repair.not_held(address, list(imports))
+        raise addresses.not_held(address, list(imports))
     if given.screen.json:
         given.screen.document(address_json(address, imports[address]))
     else:
@@ -47,7 +48,7 @@ def show_address(given: Common, address: str) -> int:
 def check_state(given: Common) -> int:
     """Say what is there and what is wrong with it; exit 10 for damage."""
     with session(given, Limits()) as run:
-        found = repair.check(run.project)
+        found = workflow.check_state(run.project)
     if given.screen.json:
         given.screen.document(health_json(found))
     else:
@@ -80,7 +81,7 @@ def resolve_doubt(given: Common, subject: str, *, execution: str | None, paralle
     """Record what a person decided about `ADDRESS` or `ADDRESS:PATH`."""
     address, _, path = subject.partition(":")
     with session(given, Limits(parallelism=parallelism, lock_timeout=lock_timeout)) as run:
-        decision = repair.resolve(run.project, address, path=path or None, execution=execution)
+        decision = resolve(run.project, address, path=path or None, execution=execution)
     if given.screen.json:
         given.screen.document(decision_json(decision))
     else:
@@ -91,7 +92,7 @@ def resolve_doubt(given: Common, subject: str, *, execution: str | None, paralle
 def forget_address(given: Common, address: str, *, lock_timeout: float) -> int:
     """Take an address out of the state."""
     with session(given, Limits(lock_timeout=lock_timeout)) as run:
-        held = repair.forget(run.project, address)
+        held = addresses.forget(run.project, address)
     if given.screen.json:
         given.screen.document({"forgotten": address_json(address, held)})
         return 0
@@ -103,7 +104,7 @@ def forget_address(given: Common, address: str, *, lock_timeout: float) -> int:
 def rename_address(given: Common, source: str, target: str, *, lock_timeout: float) -> int:
     """Rename an address, with its batches."""
     with session(given, Limits(lock_timeout=lock_timeout)) as run:
-        pairs = repair.rename(run.project, source, target)
+        pairs = addresses.rename(run.project, source, target)
     if given.screen.json:
         given.screen.document({"renamed": [{"from": old, "to": new} for old, new in pairs]})
     else:

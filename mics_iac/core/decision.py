@@ -27,8 +27,12 @@ class Subject:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What was decided: `execution` is the part (None: none is), `dismissed` executions count as somebody else's."""
+    """What was decided: `execution` is the part, or (None) those that are `dismissed` are not.
+
+    `checked`: bytes or line counts were compared. They cannot be where the import is gone.
+    """
 
     subject: Subject
     execution: str | None
     dismissed: tuple[str, ...] = ()
+    checked: bool = True

@@ -53,11 +53,18 @@ class FoundJournal(msgspec.Struct, frozen=True):
     damage: str | None = None
 
 
+class Trouble(msgspec.Struct, frozen=True):
+    """Something that is wrong, and what to do about it."""
+
+    message: str
+    remedy: str
+
+
 class Health(msgspec.Struct, frozen=True):
     """Everything that was found of one environment; `state` is None where none was saved.
 
-    `doubts` and `creating` (addresses) are what the next apply has to find out. `faults` are sentences, all that is
-    wrong: with the state, with a journal, or with what the state says.
+    `doubts` and `creating` (addresses) are what the next apply has to find out. `faults` are all that is wrong: with
+    the state, with a journal, or with what the state says.
     """
 
     state: SavedState | None
@@ -65,7 +72,7 @@ class Health(msgspec.Struct, frozen=True):
     backups: tuple[SavedState, ...]
     doubts: tuple[OpenUpload, ...]
     creating: tuple[str, ...]
-    faults: tuple[str, ...]
+    faults: tuple[Trouble, ...]
 
 
 class Mended(msgspec.Struct, frozen=True):

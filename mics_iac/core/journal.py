@@ -111,7 +111,7 @@ class ImportMoved(_Entry, frozen=True, tag="import-moved"):
 
 
 class ImportForgotten(_Entry, frozen=True, tag="import-forgotten"):
-    """A person took an address out of the state, with its ledger; the platform keeps the import."""
+    """A person took an address out of the state; what was loaded there stays loaded, the platform keeps the import."""
 
     address: str
 
@@ -196,11 +196,12 @@ class StrangerRead(_Entry, frozen=True, tag="stranger-read"):
 
 
 class StrangerDismissed(_Entry, frozen=True, tag="stranger-dismissed"):
-    """A person decided that an execution is none of ours; its bytes could not tell."""
+    """A person decided that an execution does not hold this content; its bytes could not tell."""
 
     address: str
     import_id: str
     id: str
+    sha256: str
 
 
 class ExecutionSettled(_Entry, frozen=True, tag="execution-settled"):

@@ -81,14 +81,17 @@ class Ledger:
             for address, value in state.imports.items()
         }
         self._creating = dict(state.creating)
+        self._forgotten = {address: [HeldImport.thaw(i) for i in held] for address, held in state.forgotten.items()}
         # By sha256, where it was accepted (address, import id, execution id). Places that a move or a change of
         # settings left behind stay in it: `loaded` looks whether each still holds.
         self._contents: dict[str, dict[tuple[str, str, str], None]] = {}
         self._newest: dict[tuple[str, str], Execution] = {}
         for address, slot in self._slots.items():
             for import_ in [*slot.former, slot.current]:
-                for execution in import_.executions.values():
-                    self._index(address, import_, execution)
+                self._index_all(address, import_)
+        for address, held in self._forgotten.items():
+            for import_ in held:
+                self._index_all(address, import_)
 
     def state(self) -> State:
         """The state as it stands now, with addresses in order."""
@@ -96,8 +99,12 @@ class Ledger:
             address: ImportState(slot.current.freeze(), slot.protect, tuple(f.freeze() for f in slot.former))
             for address, slot in sorted(self._slots.items())
         }
-        creating = dict(sorted(self._creating.items()))
-        return msgspec.structs.replace(self._state, imports=imports, creating=creating)
+        return msgspec.structs.replace(
+            self._state,
+            imports=imports,
+            creating=dict(sorted(self._creating.items())),
+            forgotten={a: tuple(i.freeze() for i in held) for a, held in sorted(self._forgotten.items())},
+        )
 
     # What the planner and a running apply ask.
 
@@ -218,10 +225,10 @@ class Ledger:
         slot = self._slots.get(address)
         return list(slot.current.doubts.values()) if slot is not None else []
 
-    def stranger_digests(self, address: str, import_id: str) -> dict[str, str]:
-        """The digests of strangers' input files that were read, by execution id; "" for those a person dismissed."""
+    def strangers(self, address: str, import_id: str) -> dict[str, Stranger]:
+        """What is known of the executions that others made in this import, by id."""
         import_ = self._one(address, import_id)
-        return {s.id: s.sha256 for s in import_.strangers.values()} if import_ is not None else {}
+        return dict(import_.strangers) if import_ is not None else {}
 
     def accepted(self, address: str, import_id: str, execution_id: str) -> Loaded:
         """One accepted part, which must be there."""
@@ -255,8 +262,7 @@ class Ledger:
             case journal.ImportMoved():
                 self._move(entry.source, entry.target)
             case journal.ImportForgotten():
-                self._slots.pop(entry.address, None)
-                self._creating.pop(entry.address, None)
+                self._forget(entry.address)
             case _:
                 slot = self._slots.get(entry.address)
                 if slot is not None:
@@ -290,10 +296,8 @@ class Ledger:
                 import_.begin(entry)
             case journal.ExecutionAdopted():
                 self._accept(address, import_, import_.adopt(entry))
-            case journal.StrangerRead():
-                import_.strangers[entry.id] = Stranger(entry.id, entry.sha256)
-            case journal.StrangerDismissed():
-                import_.strangers[entry.id] = Stranger(entry.id, "")
+            case journal.StrangerRead() | journal.StrangerDismissed():
+                import_.read(entry)
             case _:
                 assert_never(entry)
 
@@ -314,6 +318,7 @@ class Ledger:
     def _stand(self, address: str, import_: HeldImport, protect: bool) -> None:  # noqa: FBT001 (a field, not a switch)
         """Put an import behind an address; the one that stood there becomes a former one."""
         self._creating.pop(address, None)
+        self._remember(address, import_)
         slot = self._slots.get(address)
         if slot is None:
             self._slots[address] = Slot(import_, protect, [])
@@ -326,6 +331,22 @@ class Ledger:
         current = known or import_
         self._slots[address] = Slot(current, protect, [i for i in reversed(stood) if i is not current])
 
+    def _forget(self, address: str) -> None:
+        self._creating.pop(address, None)
+        slot = self._slots.pop(address, None)
+        if slot is not None:
+            self._forgotten[address] = [*self._forgotten.get(address, []), *slot.all()]
+
+    def _remember(self, address: str, import_: HeldImport) -> None:
+        """An import that a person had forgotten comes back, under whatever address, with what it loaded."""
+        for former, held in list(self._forgotten.items()):
+            for known in [i for i in held if i.id == import_.id and i.settings.kind[0] == import_.settings.kind[0]]:
+                import_.bring(known)
+                held.remove(known)
+            if not held:
+                del self._forgotten[former]
+        self._index_all(address, import_)
+
     def _move(self, source: str, target: str) -> None:
         slot = self._slots.pop(source, None)
         if slot is None:
@@ -336,10 +357,13 @@ class Ledger:
             slot = Slot(slot.current, slot.protect or there.protect, [*reversed(there.all()), *slot.former])
         self._slots[target] = slot
         for import_ in reversed(slot.all()):
-            for execution in import_.executions.values():
-                self._index(target, import_, execution)
+            self._index_all(target, import_)
         if (creating := self._creating.pop(source, None)) is not None:
             self._creating[target] = creating
+
+    def _index_all(self, address: str, import_: HeldImport) -> None:
+        for execution in import_.executions.values():
+            self._index(address, import_, execution)
 
     def _index(self, address: str, import_: HeldImport, execution: Execution) -> None:
         self._contents.setdefault(execution.sha256, {})[address, import_.id, execution.id] = None
@@ -347,7 +371,8 @@ class Ledger:
 
     def _execution(self, address: str, import_id: str, execution_id: str, *, kind: tuple[str, str]) -> Execution | None:
         slot = self._slots.get(address)
-        for import_ in slot.all() if slot is not None else ():
+        held: list[HeldImport] = slot.all() if slot is not None else []
+        for import_ in [*held, *self._forgotten.get(address, [])]:
             if import_.id == import_id and import_.settings.kind == kind and execution_id in import_.executions:
                 return import_.executions[execution_id]
         return None

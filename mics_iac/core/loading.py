@@ -19,6 +19,7 @@ from mics_iac.core.ledger import Ledger, Loaded, OpenDoubt
 from mics_iac.core.observed import SUCCEEDED, Observed
 from mics_iac.core.outcome import shortfall_of
 from mics_iac.core.plan import Options, Refused, Skip, Stuck, Upload
+from mics_iac.core.state import Stranger
 from mics_iac.core.strangers import counts_like
 
 
@@ -78,15 +79,16 @@ class Loading:
 
     def _target(self, wanted: DesiredImport, held: str, import_id: str | None, bases: frozenset[str]) -> _Target:
         ignored = matches(wanted.address, self._options.ignore_history)
-        possible: dict[int | None, str] = {}
+        possible: dict[int | None, list[Stranger]] = {}
         equal: dict[str, str] = {}
         if import_id is not None and not ignored:
-            known, read = self._ledger.known_executions(held, import_id), self._ledger.stranger_digests(held, import_id)
+            known, strangers = self._ledger.known_executions(held, import_id), self._ledger.strangers(held, import_id)
             for execution in self._observed.executions.get(import_id, ()):
-                if execution.id in read:
-                    equal.setdefault(read[execution.id], execution.id)
+                stranger = strangers.get(execution.id, Stranger(execution.id))
+                if stranger.sha256 is not None:
+                    equal.setdefault(stranger.sha256, execution.id)
                 elif execution.id not in known:
-                    possible.setdefault(execution.number_of_lines, execution.id)
+                    possible.setdefault(execution.number_of_lines, []).append(stranger)
         doubts = [] if ignored else self._doubts.get(wanted.settings.kind, [])
         return _Target(
             wanted,
@@ -111,7 +113,7 @@ class Loading:
         wanted, held = target.wanted, target.held
         kind = wanted.settings.kind
         found = self._ledger.loaded(kind, part.sha256)
-        mine = [f for f in found if base_of(f.address) in target.bases]
+        mine = [f for f in found if base_of(f.address) in target.bases or f.import_id == target.import_id]
         loaded = next((f for f in mine if not f.failed), None)
         planned = self._planned.get((*kind, part.sha256))
         if planned is not None and base_of(planned[0]) == base_of(wanted.address):
@@ -152,10 +154,9 @@ class Loading:
         if part.sha256 in target.equal:
             return _upload(wanted, part, f"execution {target.equal[part.sha256]} has the same bytes: apply adopts it")
         for count in counts_like(lines=part.lines, records=part.records):
-            if count in target.possible:
-                return _upload(
-                    wanted, part, f"may be execution {target.possible[count]}: apply compares the bytes first"
-                )
+            may_be = next((s.id for s in target.possible.get(count, ()) if part.sha256 not in s.not_), None)
+            if may_be is not None:
+                return _upload(wanted, part, f"may be execution {may_be}: apply compares the bytes first")
         before = self._ledger.last_of(target.held, part.source)
         return _upload(wanted, part, "new" if before is None else f"changed since execution {before.id} loaded it")
 
@@ -181,7 +182,7 @@ class _Target:
     held: str
     import_id: str | None
     bases: frozenset[str]
-    possible: dict[int | None, str]
+    possible: dict[int | None, list[Stranger]]
     equal: dict[str, str]
     refused: dict[str, int]
     doubted: frozenset[str]

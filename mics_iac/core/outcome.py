@@ -58,7 +58,8 @@ class Outcome:
     """The end of an apply.
 
     `unfinished` are sentences, each about something that was planned and not done, or not known to be done.
-    `declined`: a person read the plan and said no; nothing was done.
+    `declined`: a person read the plan and said no; nothing was done. `missing` counts the parts that a run which only
+    looked did not find.
     """
 
     plan: Plan
@@ -68,6 +69,7 @@ class Outcome:
     shortfalls: tuple[Shortfall, ...] = ()
     unfinished: tuple[str, ...] = ()
     interrupted: int | None = None
+    missing: int = 0
     declined: bool = False
 
     @property
@@ -89,7 +91,8 @@ class Outcome:
 class Recovery:
     """The end of a recovery: what was mended in the state, what was found again on the platform (`outcome`).
 
-    `missing` counts the parts that were not found there: the next apply loads them.
+    `missing` counts the parts that are surely not there: the next apply loads them. What could not be told is among
+    the outcome's `unfinished`.
     """
 
     outcome: Outcome

@@ -99,6 +99,24 @@ class HeldImport:
             del self.doubts[attempt]
         return self._accept(entry, entry)
 
+    def read(self, entry: journal.StrangerRead | journal.StrangerDismissed) -> None:
+        """Something was learned of the bytes of an execution that somebody else made."""
+        known = self.strangers.get(entry.id, Stranger(entry.id))
+        match entry:
+            case journal.StrangerRead():
+                known = msgspec.structs.replace(known, sha256=entry.sha256)
+            case journal.StrangerDismissed():
+                known = msgspec.structs.replace(known, not_=tuple(sorted({*known.not_, entry.sha256})))
+            case _:
+                assert_never(entry)
+        self.strangers[entry.id] = known
+
+    def bring(self, other: HeldImport) -> None:
+        """Take over what is known of the same import from when a person forgot it."""
+        self.executions = {**other.executions, **self.executions}
+        self.refusals = {**other.refusals, **self.refusals}
+        self.strangers = {**other.strangers, **self.strangers}
+
     def _accept(
         self,
         part: Doubt | journal.ExecutionAdopted,

@@ -65,13 +65,15 @@ class Doubt(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=True):
 
 
 class Stranger(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=True):
-    """An execution that somebody else made, whose input file was read: its sha256 saves reading it again.
+    """An execution that somebody else made, and what is known of its bytes.
 
-    An empty `sha256` is no digest of any bytes: a person decided that the execution is none of ours.
+    `sha256` is that of its input file, None where it was not read: it saves reading it again. `not_` are contents that
+    it is not, by a person's word where the bytes could not tell.
     """
 
     id: str
-    sha256: str
+    sha256: str | None = None
+    not_: tuple[str, ...] = ()
 
 
 class Incarnation(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -110,7 +112,8 @@ class State(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Everything the tool knows of one environment.
 
     `lineage` names this state's history for ever, `serial` counts its saves. `environment` is None where the manifest
-    declares none.
+    declares none. `forgotten` are imports that a person took out of the state, by their last address: nothing is done
+    about them any more, but what was loaded through them stays loaded.
     """
 
     lineage: str
@@ -121,6 +124,7 @@ class State(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     environment: str | None = None
     imports: dict[str, ImportState] = {}
     creating: dict[str, Creating] = {}
+    forgotten: dict[str, tuple[Incarnation, ...]] = {}
     checksum: str = ""
 
 

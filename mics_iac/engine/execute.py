@@ -52,6 +52,7 @@ def execute(
         failures=tuple(job.account.failures),
         shortfalls=tuple(job.account.shortfalls),
         unfinished=tuple(job.account.unfinished),
+        missing=job.account.missing,
         interrupted=world.stop.signal,
     )
 

@@ -16,7 +16,7 @@ from mics_iac.core.observed import Listing, Observed, RemoteExecution, RemoteImp
 from mics_iac.core.progress import Listing as ListingProgress
 from mics_iac.core.progress import Notice, Reading
 from mics_iac.engine.world import World
-from mics_iac.errors import ApiRefused, ManifestInvalid, NotAllowed, Problem
+from mics_iac.errors import ApiError, ApiRefused, ApiUnreachable, ManifestInvalid, MicsError, NotAllowed, Problem
 from mics_iac.sources.source import Fingerprint, Found
 
 T = TypeVar("T")
@@ -29,8 +29,11 @@ _MANY = 20
 _READINGS = 3
 
 
-def find_files(manifest: Manifest, world: World) -> dict[str, tuple[Found, ...]]:
-    """The files of each declared import, by address; ManifestInvalid with every source that is wrong."""
+def find_files(manifest: Manifest, world: World, *, passing_over: bool = False) -> dict[str, tuple[Found, ...]]:
+    """The files of each declared import, by address; ManifestInvalid with every source that is wrong.
+
+    With `passing_over`, a source that is wrong is told of, and what can be found is found.
+    """
     files: dict[str, tuple[Found, ...]] = {}
     problems: list[Problem] = []
     for declared in manifest.imports:
@@ -40,8 +43,10 @@ def find_files(manifest: Manifest, world: World) -> dict[str, tuple[Found, ...]]
             found |= {match.path: match for match in matches if match.path not in found}
             problems += wrong
         files[declared.address] = tuple(found.values())
-    if problems:
+    if problems and not passing_over:
         raise ManifestInvalid(problems)
+    for problem in problems:
+        world.tell(Notice(f"passed over: {problem}"))
     return files
 
 
@@ -111,12 +116,22 @@ def list_datamarts(
 def list_executions(wanted: Mapping[str, str], world: World) -> dict[str, tuple[RemoteExecution, ...]]:
     """The executions of these imports, given as import id to datamart id; by import id, one paged list each.
 
-    An import whose list does not hold still is left out: nothing may be concluded from what it does not show.
+    An import whose list does not hold still is left out: nothing may be concluded from what it does not show. So is one
+    whose list is refused, with a notice: that is its own trouble, and stops no other import.
     """
     count = _Count(world, len(wanted))
 
     def read(import_id: str) -> tuple[tuple[RemoteExecution, ...], bool]:
-        return count.one(lambda: steady(lambda: world.api.list_executions(wanted[import_id], import_id)))
+        try:
+            return count.one(lambda: steady(lambda: world.api.list_executions(wanted[import_id], import_id)))
+        except (ApiUnreachable, NotAllowed) as error:
+            if not isinstance(error, NotAllowed) or error.status == 401:
+                raise
+            refused: MicsError = error
+        except ApiError as error:
+            refused = error
+        world.tell(Notice(f"the executions of import {import_id} could not be listed: {refused.message}"))
+        return (), False
 
     listed = zip(wanted, _side_by_side(read, wanted, workers=world.limits.parallelism), strict=True)
     return {import_id: found for import_id, (found, whole) in listed if whole}

@@ -23,11 +23,15 @@ _FATAL = (StoreFailed, StateConflict, Locked)
 
 @dataclass(slots=True)
 class Account:
-    """What a run has to tell at its end. `halted`: nothing new is begun."""
+    """What a run has to tell at its end. `halted`: nothing new is begun.
+
+    `missing` counts the parts that a run which only looked did not find.
+    """
 
     failures: list[Failure] = field(default_factory=list)
     shortfalls: list[Shortfall] = field(default_factory=list)
     unfinished: list[str] = field(default_factory=list)
+    missing: int = 0
     halted: bool = False
 
 

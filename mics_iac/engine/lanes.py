@@ -88,6 +88,7 @@ class Lane:
     listed_until: float = -math.inf
     reading: int = 0
     read: dict[str, str] = field(default_factory=dict)
+    denied: dict[str, frozenset[str]] = field(default_factory=dict)
     gone: set[str] = field(default_factory=set)
     unreadable: set[str] = field(default_factory=set)
     _executions: dict[str, RemoteExecution] = field(default_factory=dict)
@@ -253,8 +254,10 @@ def elsewhere(lane: Lane, task: Task, ledger: Ledger) -> Loaded | str | None:
 def _concerning(task: Task, strangers: Iterator[RemoteExecution], lane: Lane) -> Iterator[RemoteExecution]:
     """The strangers that matter to a part.
 
-    With --ignore-history, and for what --reload sends again, only those that came to be after a lost request.
+    Not those of which a person said that they do not hold this content. With --ignore-history, and for what --reload
+    sends again, only those that came to be after a lost request.
     """
+    strangers = (e for e in strangers if task.part.sha256 not in lane.denied.get(e.id, ()))
     if not (lane.ignore_history or task.again):
         return strangers
     return (e for e in strangers if task.doubts and e.id not in task.before)

@@ -16,6 +16,7 @@ from mics_iac.core import journal
 from mics_iac.core.address import base_of
 from mics_iac.core.ledger import Loaded
 from mics_iac.core.observed import RemoteExecution
+from mics_iac.core.plan import Upload
 from mics_iac.core.progress import Notice
 from mics_iac.engine import lanes as steps
 from mics_iac.engine.imports import Ready
@@ -57,8 +58,9 @@ class Parts:
         self._by_import[ready.import_id] = lane
         with job.held.reading() as ledger:
             known = ledger.known_executions(lane.address, ready.import_id)
-            read = ledger.stranger_digests(lane.address, ready.import_id)
-        lane.read.update(read)
+            strangers = ledger.strangers(lane.address, ready.import_id).values()
+        lane.read.update({s.id: s.sha256 for s in strangers if s.sha256 is not None})
+        lane.denied.update({s.id: frozenset(s.not_) for s in strangers if s.not_})
         # What was just created is empty; what the plan saw counts while it is fresh.
         now = job.now
         seen = None if ready.fresh else job.observed.executions.get(ready.import_id)
@@ -108,6 +110,7 @@ class Parts:
                 case steps.Close():
                     task.stage = Stage.DONE
                     self.job.held.record(*_closed(lane.address, task))
+                    self.job.account.missing += isinstance(task.part, Upload)
                 case steps.Read(some):
                     counts.update(some)
                 case steps.Look(at):
@@ -254,6 +257,9 @@ class Parts:
                         f"{lane.address}: {task.part.source}: its answer was lost and it has not shown up yet; "
                         "it was not sent again, and the next run looks for it"
                     )
+                elif not task.send:
+                    what = f"{lane.address}: {task.part.source}"
+                    yield f"{what}: whether it was loaded could not be found out yet: run again"
 
     # What the rounds ask and tell.
 

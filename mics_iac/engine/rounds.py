@@ -175,11 +175,16 @@ class Rounds:
             self.settle([(watched.unsettled.pop(execution_id), result)])
 
     def settle(self, ended: Sequence[tuple[Loaded, RemoteExecution]]) -> None:
-        """Record executions that ended, and judge each against its import's budget."""
+        """Record executions that ended, and judge each against its import's budget.
+
+        Not by a run that only looks for what is there: the next apply sees them end, and judges them.
+        """
         job = self.job
+        if not job.sending:
+            return
         job.held.record(*(settled(loaded.address, remote) for loaded, remote in ended))
         for loaded, remote in ended:
-            if not remote.ended or not job.sending:
+            if not remote.ended:
                 continue
             if remote.identifiers_suspect:
                 what = f"{loaded.address}: {loaded.execution.source}"

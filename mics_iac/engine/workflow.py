@@ -10,13 +10,14 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 from mics_iac.core.desired import Desired, settings_of
+from mics_iac.core.health import Health
 from mics_iac.core.inquiry import pins_of, to_ask, to_check, to_list
 from mics_iac.core.learn import learn_executions, learn_imports
 from mics_iac.core.ledger import Ledger
 from mics_iac.core.manifest import Manifest
 from mics_iac.core.observed import Observed
 from mics_iac.core.outcome import Outcome, Recovery
-from mics_iac.core.plan import Base, Options, Plan, Skip, Upload, fingerprint
+from mics_iac.core.plan import Base, Create, Options, Plan, Skip, fingerprint
 from mics_iac.core.planner import Origin, make_plan
 from mics_iac.core.progress import Failure
 from mics_iac.core.state import State
@@ -28,9 +29,10 @@ from mics_iac.engine.holding import holding
 from mics_iac.engine.manifest_files import read_manifest_texts
 from mics_iac.engine.project import Project
 from mics_iac.engine.world import World
-from mics_iac.errors import GuardRefused, PlanStale, SourceFailed
+from mics_iac.errors import GuardRefused, MicsError, PlanStale, SourceFailed
 from mics_iac.sources.source import Found
 from mics_iac.store.held import Held, peek
+from mics_iac.store.survey import health, survey
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,27 +116,29 @@ def apply_saved(project: Project, saved: Plan, *, approve: Callable[[Plan], bool
 def recover(project: Project) -> Recovery:
     """Mend what is damaged, and find again on the platform what the state should know; nothing is sent there.
 
-    Imports are found by name and type, executions by their bytes. Raises StateUnreadable for a state that is newer or
-    of another platform or environment, which must not be mended.
+    Imports are found by name and type, executions by their bytes; files that are not there any more are passed over.
+    Raises StateUnreadable for a state that is newer or of another platform or environment, which must not be mended.
     """
-    world = project.world
-    desired = _read(_declared(project), world)
+    world, manifest = project.world, _declared(project)
     tally = Tally()
     with holding(project, "state recover", tally, repair=True) as held:
-        with held.reading() as ledger:
-            state = ledger.state()
-        decided, observed = _plan(project, desired, Ledger(state), Options(), refresh=True)
-        outcome = execute(decided, observed, world=world, held=held, run=held.lock.id[:8], tally=tally, sending=False)
-        with held.reading() as ledger:
-            missing = sum(not _is_loaded(ledger, upload) for upload in decided.uploads)
+        try:
+            files = gather.find_files(manifest, world, passing_over=True)
+            desired = gather.read_desired(manifest, world, files=files)
+            with held.reading() as ledger:
+                state = ledger.state()
+            decided, observed = _plan(project, desired, Ledger(state), Options(), refresh=True)
+            outcome = execute(
+                decided, observed, world=world, held=held, run=held.lock.id[:8], tally=tally, sending=False
+            )
+        except MicsError as error:
+            if held.mended is not None and held.mended.state:
+                error.add_note("the state was mended before that, and can be read again")
+            raise
         refused = [Failure(r.address, None, GuardRefused(r.message)) for r in decided.refusals]
-        outcome = replace(outcome, failures=(*outcome.failures, *refused))
-        return Recovery(outcome, held.mended, missing)
-
-
-def _is_loaded(ledger: Ledger, upload: Upload) -> bool:
-    settings = ledger.settings(upload.address)
-    return settings is not None and bool(ledger.loaded(settings.kind, upload.sha256))
+        absent = {a.address for a in decided.actions if isinstance(a, Create)}
+        missing = outcome.missing + sum(upload.address in absent for upload in decided.uploads)
+        return Recovery(replace(outcome, failures=(*outcome.failures, *refused)), held.mended, missing)
 
 
 _AGAIN = "plan again with --out, and review that"
@@ -195,6 +199,11 @@ def status(project: Project, *, refresh: bool = True) -> Status:
 def read_state(project: Project) -> State:
     """The state as it stands, with what an unfinished run recorded folded in. Changes nothing and takes no lock."""
     return peek(project.world.backend, api_url=project.api_url, environment=project.environment).state()
+
+
+def check_state(project: Project) -> Health:
+    """How it stands with state, journals and backups. Changes nothing, takes no lock, asks nobody."""
+    return health(survey(project.world.backend, api_url=project.api_url, environment=project.environment))
 
 
 def _held_imports(ledger: Ledger) -> dict[str, set[str]]:

@@ -17,13 +17,23 @@ def decision_lines(decision: Decision) -> list[Line]:
     part = f" [part {subject.part}]" if subject.part > 1 else ""
     head = (Span(f"{subject.address}: ", "bold"), Span(subject.source, solid=True), f"{part}: ")
     if decision.execution is not None:
-        return [line(*head, f"it is execution {decision.execution}, and counts as loaded", hang=2)]
-    lines = [line(*head, "it was not loaded: the next apply sends it", hang=2)]
+        lines = [line(*head, f"it is execution {decision.execution}, and counts as loaded", hang=2)]
+        if not decision.checked:
+            lines.append(
+                line(f"  import {subject.import_.id} is gone: this could not be compared with anything", hang=4)
+            )
+        return lines
+    lines = [line(*head, f"it was not loaded: {_NEXT}", hang=2)]
+    if subject.import_.gone:
+        lines = [line(*head, "it was not loaded: the next apply sends it", hang=2)]
     lines += [
-        line(f"  execution {execution} of import {subject.import_.id} counts as somebody else's", hang=4)
+        line(f"  execution {execution} of import {subject.import_.id} is not this file", hang=4)
         for execution in decision.dismissed
     ]
     return lines
+
+
+_NEXT = "the next apply looks whether it shows up, and sends it if it does not"
 
 
 def decision_json(decision: Decision) -> Mapping[str, object]:
@@ -39,5 +49,6 @@ def decision_json(decision: Decision) -> Mapping[str, object]:
         "sha256": subject.sha256,
         "execution": decision.execution,
         "resend": decision.execution is None,
+        "checked": decision.checked,
         "dismissed": list(decision.dismissed),
     }

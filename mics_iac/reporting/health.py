@@ -43,10 +43,10 @@ def health_lines(health: Health) -> list[Line]:
         lines.append(line("          the next apply finds out what became of these", hang=10))
     lines.append(line())
     if not health.faults:
-        return [*lines, line(Span("Sound: nothing is damaged.", "add"))]
+        return [*lines, line(Span("Sound: nothing is wrong.", "add"))]
     for fault in health.faults:
-        lines += told(Span("Damaged: ", "error"), message=fault)
-    return [*lines, line("  `mics-iac state recover` mends what is damaged, and loads nothing", hang=2)]
+        lines += [*told(Span("Wrong: ", "error"), message=fault.message), *told("  ", message=fault.remedy)]
+    return lines
 
 
 def _saved(title: str, saved: SavedState) -> Line:

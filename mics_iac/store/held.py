@@ -15,7 +15,7 @@ import msgspec
 
 from mics_iac.core.clock import Clock
 from mics_iac.core.health import Mended
-from mics_iac.core.journal import Entry, ImportForgotten, RunBegun, encode_entries
+from mics_iac.core.journal import Entry, RunBegun, encode_entries
 from mics_iac.core.ledger import Ledger
 from mics_iac.core.state import encode_state
 from mics_iac.errors import MicsError, StateConflict, StoreFailed
@@ -137,8 +137,7 @@ class Held:
         self._version = history.version
         self._serial = history.state.serial
         self._lineage = history.state.lineage or context.lineage
-        self._held_imports = bool(history.state.imports)
-        self._forgets = False
+        self._held_imports = bool(history.state.imports or history.state.forgotten)
         self._unsaved = list(history.unsaved)
         self._ordinal = history.ordinal
         self._ledger = history.ledger()
@@ -251,7 +250,6 @@ class Held:
             entries = self._append(entries)
             with self._reading:
                 self._ledger.extend(entries)
-            self._forgets = self._forgets or any(isinstance(entry, ImportForgotten) for entry in entries)
         except BaseException as error:
             # The journal may hold more than the ledger now. It stays, and the next run folds it.
             self._broken = _broken_by(error)
@@ -289,7 +287,7 @@ class Held:
     def _write(self) -> None:
         with self._reading:
             state = self._ledger.state()
-        if self._held_imports and not state.imports and not self._forgets:
+        if self._held_imports and not (state.imports or state.forgotten):
             raise StateConflict(f"an empty state would replace one with imports: {self._backend.describe()}")
         serial = self._serial + 1
         state = msgspec.structs.replace(
@@ -298,7 +296,7 @@ class Held:
         self._version = self._backend.write(encode_state(state), expected=self._version)
         folded, self._unsaved = self._unsaved, []
         self._serial, self._ordinal, self._journal = serial, 1, None
-        self._held_imports = bool(state.imports)
+        self._held_imports = bool(state.imports or state.forgotten)
         # A journal that stays is known by its serial: the next run drops it.
         with contextlib.suppress(StoreFailed):
             self._backend.drop(folded)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from mics_iac.core.health import FoundJournal, Health, Mended, OpenUpload, SavedState, audit, saved_state
+from mics_iac.core.health import FoundJournal, Health, Mended, OpenUpload, SavedState, Trouble, audit, saved_state
 from mics_iac.core.journal import Entry, Journal, RunBegun, salvage_journal
 from mics_iac.core.ledger import Ledger
 from mics_iac.core.state import State, decode_state, encode_state
@@ -137,10 +137,13 @@ def health(found: Survey) -> Health:
         doubts=tuple(OpenUpload(address, i.id, d.source) for address, i in imports for d in i.doubts),
         creating=tuple(state.creating),
         faults=(
-            *(fault.message for fault in found.faults),
-            *(audit(state) if found.base.lineage else ()),
+            *(Trouble(fault.message, fault.remedy or "") for fault in found.faults),
+            *(Trouble(sentence, _REPORT) for sentence in (audit(state) if found.base.lineage else ())),
         ),
     )
+
+
+_REPORT = "this should never be: please report it, with the version that wrote the state"
 
 
 def _shown(saved: Saved) -> SavedState:
@@ -164,7 +167,7 @@ def _journal(run: Run, base: State) -> FoundJournal:
 
 
 def mend(backend: Backend, found: Survey, *, lineage: str, version: str) -> Mended:
-    """Make what is damaged readable again, to be called by who holds the lock; nothing is lost by it.
+    """Make what is damaged readable again, to be called by who holds the lock.
 
     The state is made again from its newest good backup, with what can be read of the journals folded in; damaged bytes
     are kept, as a backup or as a journal set aside. Interrupted, it can be begun again. `lineage` is a new one, for

@@ -73,7 +73,7 @@ def test_check_says_what_is_wrong_and_recover_mends_it(applied: Path, run: Run) 
     sound = run("state", "check", "--sandbox")
     assert sound.code == 0
     assert "serial 1, 1 import, 2 executions" in sound.out
-    assert "Sound: nothing is damaged." in sound.out
+    assert "Sound: nothing is wrong." in sound.out
     data = bytearray(applied.read_bytes())
     data[200] ^= 1
     applied.write_bytes(data)
@@ -83,7 +83,8 @@ def test_check_says_what_is_wrong_and_recover_mends_it(applied: Path, run: Run) 
         assert "`mics-iac state recover` mends it" in refused.err
     damaged = run("state", "check", "--sandbox")
     assert damaged.code == 10
-    assert "Damaged: " in damaged.out
+    assert "Wrong: " in damaged.out
+    assert "`mics-iac state recover` mends it" in damaged.out
     assert json.loads(run("state", "check", "--sandbox", "--format", "json").out)["sound"] is False
     mended = run("state", "recover", "--sandbox")
     assert mended.code == 0, mended.err

@@ -13,7 +13,7 @@ from mics_iac.core import journal
 from mics_iac.core.plan import Plan, Stuck, count
 from mics_iac.core.progress import Sending
 from mics_iac.errors import GuardRefused, NotAllowed, SourceFailed
-from mics_iac.sandbox.faults import Fault
+from mics_iac.sandbox.faults import Fault, Kind
 from tests.rig import Rig, digest, manifest, visits
 
 UPLOADS = {"method": "POST", "path": "*/executions"}
@@ -169,6 +169,24 @@ def test_a_datamart_that_is_forbidden_lets_others_go_on(rig: Rig) -> None:
     assert outcome.exit_code == 9
     assert [f.address for f in outcome.failures] == ["de/visits"]
     assert [e.datamart_id for e in rig.sandbox.executions()] == ["1502"]
+
+
+@pytest.mark.parametrize("kind", ["forbidden", "error", "reset_before"])
+def test_an_import_whose_executions_cannot_be_listed_lets_others_go_on(rig: Rig, kind: Kind) -> None:
+    rig.declare(manifest({"fr/visits": {}, "fr/other": {}}))
+    rig.apply()
+    rig.write("data/a.ndjson", visits(0, 3))
+    rig.write("other/b.ndjson", visits(10, 3))
+    rig.declare(manifest({"fr/visits": {"sources": ["data/*"]}, "fr/other": {"sources": ["other/*"]}}))
+    first = rig.state().imports["fr/visits"].current.id
+    rig.fault(Fault(kind, method="GET", path=f"*/{first}/executions", times=None))
+    outcome = rig.apply()
+    assert outcome.exit_code != 0
+    assert [f.address for f in outcome.failures] == ["fr/visits"]
+    assert rig.loaded() == [digest(visits(10, 3))]
+    rig.faults.clear()
+    assert rig.apply().exit_code == 0
+    assert len(rig.loaded()) == 2
 
 
 def test_forbidden_uploads_are_tried_again_without_being_asked(rig: Rig) -> None:

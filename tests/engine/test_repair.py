@@ -6,9 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from mics_iac.core import journal
 from mics_iac.core.outcome import Recovery
-from mics_iac.core.state import State
-from mics_iac.engine import repair, workflow
+from mics_iac.core.progress import Notice
+from mics_iac.core.state import State, decode_state
+from mics_iac.engine import addresses, workflow
+from mics_iac.engine.resolution import resolve as resolve_part
 from mics_iac.errors import GuardRefused, MicsError, StateDamaged, UsageError
 from mics_iac.sandbox.faults import Fault
 from tests.rig import Rig, digest, manifest, visits
@@ -34,7 +37,7 @@ def lost(rig: Rig, *names: str, gone: bool = True) -> list[str]:
 
 
 def resolve(rig: Rig, *, path: str | None = None, execution: str | None = None, address: str = ADDRESS) -> object:
-    return repair.resolve(rig.open(), address, path=path, execution=execution)
+    return resolve_part(rig.open(), address, path=path, execution=execution)
 
 
 def posts(rig: Rig) -> int:
@@ -69,11 +72,12 @@ def test_a_person_says_which_execution_it_is(rig: Rig) -> None:
 
 def test_a_person_says_that_it_was_not_loaded(rig: Rig) -> None:
     (execution,) = lost(rig, "a")
-    decision = repair.resolve(rig.open(), ADDRESS, path=PATH, execution=None)
+    decision = resolve_part(rig.open(), ADDRESS, path=PATH, execution=None)
     assert decision.dismissed == (execution,)
-    (upload,) = rig.plan().uploads
-    assert upload.reason == "new"
+    # It is a doubt as before, but for that execution: nothing else shows up within the settle delay.
+    began = rig.clock.monotonic()
     assert rig.apply().exit_code == 0
+    assert rig.clock.monotonic() - began >= 60
     assert len(rig.loaded()) == 2
     assert rig.plan().empty
 
@@ -114,7 +118,7 @@ def test_an_execution_that_is_another_file_already_is_not_this_one(rig: Rig) -> 
 
 def test_an_execution_that_is_not_there_is_said(rig: Rig) -> None:
     lost(rig, "a")
-    with pytest.raises(MicsError, match="has no execution 4711"):
+    with pytest.raises(MicsError, match='has no execution "4711"'):
         resolve(rig, execution="4711")
 
 
@@ -144,16 +148,18 @@ def test_what_the_state_never_knew_is_sent_once_a_person_says_so(rig: Rig) -> No
     resolve(rig, path=PATH)
     assert rig.apply().exit_code == 0
     assert len(rig.loaded()) == 2
-    # What a person dismissed once is no stranger to the next file either.
+    # What a person said of one file says nothing of the next: it may be that execution all the same.
     rig.write("data/b.ndjson", visits(30, 3))
-    assert rig.apply().exit_code == 0
+    assert theirs in "\n".join(rig.apply().unfinished)
+    assert len(rig.loaded()) == 2
 
 
 def test_a_renamed_file_is_the_same_doubt(rig: Rig) -> None:
     lost(rig, "a")
     (rig.folder / PATH).rename(rig.folder / "data/new.ndjson")
-    resolve(rig, path="data/new.ndjson")
+    resolve(rig, path="data/new.ndjson", execution=rig.sandbox.executions()[0].id)
     assert rig.state().imports[ADDRESS].current.doubts == ()
+    assert rig.plan().empty
 
 
 def test_a_doubt_about_an_import_that_is_gone_is_decided_too(rig: Rig) -> None:
@@ -186,6 +192,76 @@ def test_what_is_not_there_is_said(rig: Rig, address: str, path: str | None, wor
     assert words in caught.value.message
 
 
+def test_a_decision_about_one_file_decides_nothing_about_another(rig: Rig) -> None:
+    """Two files of one length, one of which arrived; nobody can read its input file any more."""
+    rig.write("data/a.ndjson", visits(0, 3))
+    rig.write("data/b.ndjson", visits(10, 3))
+    rig.limit(wait_timeout=30, transfers=1)
+    rig.fault(Fault("file_gone", nth=2))
+    rig.fault(Fault("hang", method="POST", path="*/executions"))
+    rig.fault(Fault("reset_after", method="POST", path="*/executions"))
+    assert rig.apply().exit_code == 3
+    rig.faults.clear()
+    rig.limit(wait_timeout=3600)
+    (arrived,) = rig.sandbox.executions()
+    assert arrived.sha256 == digest(visits(10, 3))
+    resolve(rig, path="data/a.ndjson")
+    said = "\n".join(rig.apply().unfinished)
+    assert "data/b.ndjson" in said
+    assert rig.loaded() == sorted([digest(visits(0, 3)), digest(visits(10, 3))])
+    resolve(rig, path="data/b.ndjson", execution=arrived.id)
+    assert rig.apply().exit_code == 0
+    assert len(rig.loaded()) == 2
+    assert rig.plan().empty
+
+
+def test_nobody_decides_what_will_be_told_by_itself(rig: Rig) -> None:
+    (execution,) = lost(rig, "a", gone=False)
+    with pytest.raises(GuardRefused, match=f"execution {execution} may be data/a.ndjson and has not started yet"):
+        resolve(rig)
+    rig.sandbox.release()
+    assert rig.apply().exit_code == 0
+    assert len(rig.loaded()) == 1
+
+
+def test_an_execution_of_another_length_is_not_the_file(rig: Rig) -> None:
+    lost(rig, "a")
+    other = rig.sandbox.add_execution(rig.sandbox.imports()[0].id, visits(100, 40).encode())
+    rig.sandbox.remove_input_file(other)
+    rig.clock.sleep(10)
+    with pytest.raises(GuardRefused, match=f"execution {other} has 40 lines"):
+        resolve(rig, execution=other)
+
+
+def test_two_versions_of_one_file_in_doubt_are_told_apart_by_their_digests(rig: Rig) -> None:
+    (first,) = lost(rig, "a")
+    rig.write(PATH, visits(50, 8))
+    rig.limit(wait_timeout=30)
+    rig.fault(Fault("file_gone"), Fault("reset_after", method="POST", path="*/executions"))
+    rig.apply()
+    rig.faults.clear()
+    second = next(e.id for e in rig.sandbox.executions() if e.id != first)
+    with pytest.raises(UsageError, match=f"sha256:{digest(visits(0, 3))[:12]}"):
+        resolve(rig, path=PATH, execution=first)
+    resolve(rig, path=f"sha256:{digest(visits(0, 3))[:12]}", execution=first)
+    resolve(rig, path=PATH, execution=second)
+    assert rig.plan().empty
+    assert len(rig.loaded()) == 2
+
+
+def test_a_word_about_an_import_that_is_gone_is_taken_and_told_as_unchecked(rig: Rig) -> None:
+    (execution,) = lost(rig, "a")
+    rig.sandbox.delete_import(rig.sandbox.imports()[0].id)
+    with pytest.raises(GuardRefused):
+        rig.apply()
+    workflow.recover(rig.open())
+    decision = resolve_part(rig.open(), ADDRESS, path=None, execution=execution)
+    assert not decision.checked
+    assert rig.apply().exit_code == 0
+    assert rig.loaded() == []
+    assert rig.plan().empty
+
+
 # Forgetting and renaming.
 
 
@@ -193,7 +269,7 @@ def test_what_is_forgotten_is_found_again_and_loaded_once(rig: Rig) -> None:
     rig.write(PATH, visits(0, 3))
     rig.apply()
     before = rig.state()
-    assert repair.forget(rig.open(), ADDRESS) == before.imports[ADDRESS]
+    assert addresses.forget(rig.open(), ADDRESS) == before.imports[ADDRESS]
     assert rig.state().imports == {}
     assert rig.state().serial == before.serial + 1
     assert len(rig.sandbox.imports()) == 1
@@ -205,10 +281,80 @@ def test_what_is_forgotten_is_found_again_and_loaded_once(rig: Rig) -> None:
 def test_nothing_is_forgotten_that_is_in_doubt(rig: Rig) -> None:
     lost(rig, "a")
     with pytest.raises(GuardRefused, match=r"in doubt: data/a\.ndjson"):
-        repair.forget(rig.open(), ADDRESS)
+        addresses.forget(rig.open(), ADDRESS)
     assert ADDRESS in rig.state().imports
     with pytest.raises(UsageError, match="holds no"):
-        repair.forget(rig.open(), "fr/other")
+        addresses.forget(rig.open(), "fr/other")
+
+
+@pytest.mark.parametrize("moved", ["deleted", "renamed"])
+def test_what_was_loaded_stays_loaded_though_its_import_is_forgotten_and_not_found_again(rig: Rig, moved: str) -> None:
+    rig.write(PATH, visits(0, 3))
+    rig.apply()
+    (made,) = rig.sandbox.imports()
+    if moved == "deleted":
+        rig.sandbox.delete_import(made.id)
+        rig.apply()
+    else:
+        rig.sandbox.change_import(made.id, name="Somebody's")
+    addresses.forget(rig.open(), ADDRESS)
+    assert set(rig.state().forgotten) == {ADDRESS}
+    rig.write("data/b.ndjson", visits(10, 3))
+    assert rig.apply().exit_code == 0
+    every = [e.sha256 for e in rig.sandbox.executions(deleted=True)]
+    assert sorted(every) == sorted([digest(visits(0, 3)), digest(visits(10, 3))])
+    assert rig.plan().empty
+
+
+def test_what_is_forgotten_comes_back_under_another_address_with_what_it_loaded(rig: Rig) -> None:
+    rig.write(PATH, visits(0, 3))
+    rig.apply()
+    addresses.forget(rig.open(), ADDRESS)
+    rig.declare(manifest({"fr/other": {"name": "Visits", "sources": ["data/*"]}}))
+    assert rig.apply().exit_code == 0
+    assert rig.state().forgotten == {}
+    assert len(rig.state().imports["fr/other"].current.executions) == 1
+    assert len(rig.loaded()) == 1
+
+
+def test_forgetting_is_whole_or_not_at_all_when_it_is_killed(rig: Rig) -> None:
+    rig.write(PATH, visits(0, 3))
+    rig.apply()
+    state = rig.state_path.read_bytes()
+    addresses.forget(rig.open(), ADDRESS)
+    # Killed between the record and the save: the journal is there, and the state is the former one.
+    entry = journal.ImportForgotten(ADDRESS)
+    before = decode_state(state, name="state")
+    begun = journal.RunBegun(
+        "run", before.lineage, before.serial, before.api_url, None, "state rm", "tester@host", 0, "0.1.0"
+    )
+    rig.state_path.write_bytes(state)
+    name = f"imports.state.journal.{before.serial:08d}-0001"
+    (rig.state_path.parent / name).write_bytes(journal.encode_entries([begun, entry])[0])
+    assert rig.apply().exit_code == 0
+    assert set(rig.state().imports) == {ADDRESS}
+    assert len(rig.loaded()) == 1
+
+
+def test_nothing_is_forgotten_that_has_not_ended(rig: Rig) -> None:
+    rig.write(PATH, visits(0, 3))
+    rig.limit(wait=False)
+    rig.apply()
+    with pytest.raises(GuardRefused, match="had not ended"):
+        addresses.forget(rig.open(), ADDRESS)
+
+
+def test_nothing_is_renamed_onto_what_is_being_created(rig: Rig) -> None:
+    rig.declare(manifest({"fr/visits": {}}))
+    rig.apply()
+    rig.declare(manifest({"fr/visits": {}, "fr/new": {}}))
+    rig.fault(Fault("reset_after", method="POST", path="*/document_imports"))
+    rig.fault(Fault("forbidden", method="GET", path="*/document_imports", nth=2, times=None))
+    rig.apply()
+    rig.faults.clear()
+    assert set(rig.state().creating) == {"fr/new"}
+    with pytest.raises(GuardRefused, match="whether an import of fr/new was created"):
+        addresses.rename(rig.open(), ADDRESS, "fr/new")
 
 
 def test_an_address_is_renamed_with_its_batches(rig: Rig) -> None:
@@ -220,16 +366,16 @@ def test_an_address_is_renamed_with_its_batches(rig: Rig) -> None:
         rig.write(f"data/{batch}.ndjson", visits(10 * number, 3))
         declare("visits", batch)
         rig.apply()
-    renamed = repair.rename(rig.open(), ADDRESS, "fr/store")
+    renamed = addresses.rename(rig.open(), ADDRESS, "fr/store")
     assert renamed == [("fr/visits@b1", "fr/store@b1"), ("fr/visits@b2", "fr/store@b2")]
     declare("store", "b2")
     assert rig.plan().empty
     with pytest.raises(UsageError, match="is in the state already"):
-        repair.rename(rig.open(), "fr/store@b1", "fr/store@b2")
+        addresses.rename(rig.open(), "fr/store@b1", "fr/store@b2")
     with pytest.raises(UsageError, match="holds no"):
-        repair.rename(rig.open(), ADDRESS, "fr/x")
+        addresses.rename(rig.open(), ADDRESS, "fr/x")
     with pytest.raises(UsageError, match="is no address"):
-        repair.rename(rig.open(), "fr/store", "nonsense")
+        addresses.rename(rig.open(), "fr/store", "nonsense")
 
 
 # Recovering.
@@ -300,6 +446,65 @@ def test_what_was_never_loaded_is_counted_and_left_to_apply(rig: Rig) -> None:
     assert rig.plan().empty
 
 
+def test_rejected_records_are_judged_by_the_apply_after_a_recovery(rig: Rig) -> None:
+    rig.write(PATH, visits(0, 3))
+    rig.fault(Fault("rejects_lines"))
+    rig.limit(wait=False)
+    rig.apply()
+    rig.clock.sleep(60)
+    for lose in (False, True):
+        if lose:
+            rig.state_path.unlink()
+        assert recover(rig).outcome.exit_code == 0
+        rig.limit(wait=True)
+        outcome = rig.apply()
+        assert outcome.exit_code == 7
+        assert [s.rejected for s in outcome.shortfalls] == [1]
+
+
+def test_a_recovery_that_could_not_find_out_says_so(rig: Rig) -> None:
+    """The queue stands still: nobody can tell yet whether the execution is the file."""
+    rig.write(PATH, visits(0, 3))
+    rig.fault(Fault("stuck"))
+    rig.limit(wait=False, wait_timeout=60)
+    rig.apply()
+    rig.state_path.unlink()
+    found = recover(rig)
+    assert (found.outcome.exit_code, found.missing) == (3, 0)
+    assert f"{PATH}: whether it was loaded could not be found out yet" in found.outcome.unfinished[0]
+    rig.sandbox.release()
+    rig.limit(wait=True, wait_timeout=3600)
+    assert recover(rig).outcome.exit_code == 0
+    assert rig.apply().exit_code == 0
+    assert len(rig.loaded()) == 1
+
+
+def test_a_state_is_mended_though_the_files_are_gone(rig: Rig) -> None:
+    loaded_project(rig)
+    rig.write("data/9.ndjson", visits(900, 3))
+    rig.apply()
+    rig.state_path.write_bytes(rig.state_path.read_bytes()[:-10])
+    for path in (*rig.folder.glob("data/*"), *rig.folder.glob("other/*")):
+        path.unlink()
+    found = recover(rig)
+    assert found.mended is not None
+    assert found.mended.state
+    assert any("passed over: " in told.text for told in rig.told if isinstance(told, Notice))
+    assert set(rig.state().imports) == {"fr/visits", "fr/other"}
+
+
+def test_a_state_is_mended_though_the_platform_does_not_answer(rig: Rig) -> None:
+    before = loaded_project(rig)
+    rig.write("data/9.ndjson", visits(900, 3))
+    rig.apply()
+    rig.state_path.write_bytes(rig.state_path.read_bytes()[:-10])
+    rig.fault(Fault("refuse", times=None))
+    with pytest.raises(MicsError) as caught:
+        recover(rig)
+    assert "the state was mended before that" in caught.value.__notes__[0]
+    assert executions(rig.state()) == executions(before)
+
+
 def test_a_recovery_of_a_good_state_changes_nothing(rig: Rig) -> None:
     loaded_project(rig)
     before = rig.state_path.read_bytes()
@@ -344,7 +549,7 @@ def test_what_cannot_be_told_apart_is_left_to_a_person(rig: Rig) -> None:
     found = recover(rig)
     assert found.outcome.exit_code == 3
     assert "state resolve" in found.outcome.unfinished[0]
-    assert found.missing == 1
+    assert found.missing == 0
 
 
 def test_several_candidates_stop_one_import_and_no_other(rig: Rig) -> None:

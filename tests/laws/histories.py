@@ -72,7 +72,7 @@ ENTRY: st.SearchStrategy[journal.Entry] = st.one_of(
         **_PART,
     ),
     st.builds(journal.StrangerRead, ADDRESSES, _IDS, _IDS, _DIGESTS),
-    st.builds(journal.StrangerDismissed, ADDRESSES, _IDS, _IDS),
+    st.builds(journal.StrangerDismissed, ADDRESSES, _IDS, _IDS, _DIGESTS),
     st.builds(journal.ExecutionSettled, ADDRESSES, _IDS, _STATUS, _MAYBE, _MAYBE, st.none() | _TEXTS),
 )
 

@@ -90,7 +90,8 @@ def test_a_damaged_state_is_made_again_from_its_newest_good_backup(path: Path, c
     damaged = path.read_bytes()
     found = health(look(client(path, clock)))
     assert len(found.faults) == 1
-    assert "is damaged" in found.faults[0]
+    assert "is damaged" in found.faults[0].message
+    assert "state recover" in found.faults[0].remedy
     assert [backup.damage is None for backup in found.backups] == [False, True, True]
     mended = repaired(path, clock)
     assert mended.state

@@ -1,0 +1,239 @@
+"""What a person decides about a part of which it cannot be found out whether it was loaded.
+
+Takes the lock, decides on the state as it is then, and records the decision like anything else that happened. Whatever
+bytes and line counts can still tell is asked first, so that nobody decides against it; the platform is never changed.
+A decision is about one content: what an execution is not for one file, it may still be for another.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from fnmatch import fnmatchcase
+
+from mics_iac.core import journal
+from mics_iac.core.decision import Decision, Subject
+from mics_iac.core.learn import settled
+from mics_iac.core.observed import RemoteExecution
+from mics_iac.core.state import ImportState, Incarnation, State
+from mics_iac.core.strangers import Verdict, judge, may_be
+from mics_iac.core.wording import quoted, visible
+from mics_iac.engine.addresses import held_import
+from mics_iac.engine.gather import find_files, read_desired, steady
+from mics_iac.engine.holding import holding
+from mics_iac.engine.project import Project
+from mics_iac.engine.upload import read_digest
+from mics_iac.errors import ApiError, GuardRefused, MicsError, UsageError
+from mics_iac.store.held import Held
+
+_DIGEST = "sha256:"
+
+
+def resolve(project: Project, address: str, *, path: str | None, execution: str | None) -> Decision:
+    """Record a person's decision about one part: this execution is it, or (None) none of those there is.
+
+    `path` names the file where several are in doubt; it may be a glob, or `sha256:` and the first digits of the
+    content's digest. GuardRefused where bytes or line counts say otherwise; UsageError where it is not clear which part
+    is meant, or nothing like that is known.
+    """
+    with holding(project, "state resolve") as held:
+        with held.reading() as ledger:
+            state = ledger.state()
+        subjects = _subjects(project, state, address, path)
+        if execution is None:
+            return _deny(project, held, subjects)
+        return _take(project, held, subjects, execution)
+
+
+def _subjects(project: Project, state: State, address: str, path: str | None) -> list[Subject]:
+    """The one content that a person means, in each import that it may have gone into; never empty."""
+    held = held_import(state, address)
+    found = [s for s in _in_doubt(address, held) if path is None or _is_meant(s, path)]
+    if len({s.sha256 for s in found}) > 1:
+        lines = "\n".join(f"  {address}:{visible(s.source)}  (or {address}:{_DIGEST}{s.sha256[:12]})" for s in found)
+        raise UsageError(
+            f"{len(found)} uploads of {address} are in doubt: say which of them is meant:\n{lines}",
+            remedy="decide on one at a time",
+        )
+    if found:
+        return found
+    if path is None:
+        raise UsageError(
+            f"no upload of {address} is in doubt",
+            remedy=f"name the file that apply called doubtful: {address}:PATH",
+        )
+    declared = _declared(project, address, held.current, path)
+    if declared is None:
+        raise UsageError(
+            f"{address} has no upload of {quoted(path)} in doubt, and the manifest declares no such file for it",
+            remedy=f"see `mics-iac state show {address}` for what is in doubt",
+        )
+    # A file that was renamed since it was sent is known by its content.
+    return [s for s in _in_doubt(address, held) if s.sha256 == declared.sha256] or [declared]
+
+
+def _is_meant(subject: Subject, path: str) -> bool:
+    if path.startswith(_DIGEST):
+        return len(path) > len(_DIGEST) and subject.sha256.startswith(path.removeprefix(_DIGEST))
+    return subject.source == path or fnmatchcase(subject.source, path)
+
+
+def _in_doubt(address: str, held: ImportState) -> Iterator[Subject]:
+    """The contents in doubt, each once an import however often it was sent into it."""
+    for import_ in (held.current, *held.former):
+        last = {d.sha256: d for d in import_.doubts}
+        for d in last.values():
+            attempts = tuple(other.attempt for other in import_.doubts if other.sha256 == d.sha256)
+            yield Subject(address, import_, d.source, d.part, d.sha256, d.bytes, d.records, d.lines, attempts)
+
+
+def _declared(project: Project, address: str, current: Incarnation, path: str) -> Subject | None:
+    """The part that the manifest declares under this path, read from the file."""
+    manifest = project.manifest
+    imports = tuple(i for i in manifest.imports if i.address == address) if manifest is not None else ()
+    if manifest is None or not imports:
+        return None
+    only = replace(manifest, imports=imports)
+    desired = read_desired(only, project.world, files=find_files(only, project.world))
+    for p in desired.imports[0].parts:
+        if p.source == path:
+            return Subject(address, current, p.source, p.number, p.sha256, p.bytes, p.records, p.lines)
+    return None
+
+
+def _take(project: Project, held: Held, subjects: Sequence[Subject], execution_id: str) -> Decision:
+    """The part is this execution: of an import that is there, or, on a person's word alone, of one that is gone."""
+    for subject in subjects:
+        _refuse_known(held, subject, execution_id)
+        if not subject.import_.gone and (remote := _find(project, subject, execution_id)) is not None:
+            _refuse_other(project, subject, remote)
+            return _adopt(held, subject, remote, checked=True)
+    gone = next((s for s in subjects if s.import_.gone), None)
+    if gone is None:
+        imports = ", ".join(s.import_.id for s in subjects)
+        raise MicsError(
+            f"import {imports} has no execution {quoted(execution_id)}",
+            remedy="look for its id in Navigator, or use --resend if there is none",
+        )
+    return _adopt(held, gone, RemoteExecution(execution_id, "UNKNOWN"), checked=False)
+
+
+def _refuse_known(held: Held, subject: Subject, execution_id: str) -> None:
+    import_id = subject.import_.id
+    with held.reading() as ledger:
+        known = ledger.executions_of({import_id}).get((import_id, execution_id))
+    if known is not None:
+        raise GuardRefused(
+            f"execution {execution_id} is {visible(known.execution.source)} already",
+            remedy="name the execution of this file, or use --resend if there is none",
+        )
+
+
+def _find(project: Project, subject: Subject, execution_id: str) -> RemoteExecution | None:
+    settings = subject.import_.settings
+    return project.world.api.read_execution(settings.datamart_id, subject.import_.id, execution_id)
+
+
+def _refuse_other(project: Project, subject: Subject, remote: RemoteExecution) -> None:
+    digest = _digest(project, remote)
+    if digest is not None and digest != subject.sha256:
+        why = "holds other bytes than"
+    elif digest is None and not may_be(remote, lines=subject.lines, records=subject.records):
+        why = f"has {remote.number_of_lines} lines, which is not"
+    else:
+        return
+    raise GuardRefused(
+        f"execution {remote.id} {why} {visible(subject.source)}: it is not that file",
+        remedy="name another execution, or use --resend if there is none",
+    )
+
+
+def _digest(project: Project, execution: RemoteExecution) -> str | None:
+    return read_digest(execution.input_uri, project.world) if execution.input_uri is not None else None
+
+
+def _adopt(held: Held, subject: Subject, remote: RemoteExecution, *, checked: bool) -> Decision:
+    adopted = journal.ExecutionAdopted(
+        subject.address,
+        subject.import_.id,
+        remote.id,
+        subject.source,
+        subject.part,
+        subject.sha256,
+        subject.bytes,
+        subject.records,
+        remote.status,
+        remote.creation_date,
+    )
+    held.record(adopted)
+    if remote.complete:
+        held.record(settled(subject.address, remote))
+    return Decision(subject, remote.id, checked=checked)
+
+
+def _deny(project: Project, held: Held, subjects: Sequence[Subject]) -> Decision:
+    """None of the executions that may be the part, and cannot be told from it, is it.
+
+    A doubt stays open: the next apply looks for it as for any other, and sends the part once nothing shows up. Of an
+    import that is gone nobody can look for anything: there the doubt is over.
+    """
+    denied: list[str] = []
+    for subject in subjects:
+        if subject.import_.gone:
+            held.record(
+                *(journal.UploadAbandoned(subject.address, a, "by a person's decision") for a in subject.attempts)
+            )
+            continue
+        ids = [execution.id for execution in _undecidable(project, held, subject)]
+        held.record(
+            *(journal.StrangerDismissed(subject.address, subject.import_.id, id_, subject.sha256) for id_ in ids)
+        )
+        denied += ids
+    return Decision(subjects[0], None, tuple(denied))
+
+
+def _undecidable(project: Project, held: Held, subject: Subject) -> Iterator[RemoteExecution]:
+    """The executions of which nothing but a person can tell whether they are the part; what can be told is recorded."""
+    for execution in _strangers(project, held, subject):
+        digest = _digest(project, execution)
+        if digest == subject.sha256:
+            raise GuardRefused(
+                f"execution {execution.id} holds exactly the bytes of {visible(subject.source)}: it was loaded",
+                remedy=f"use --execution {execution.id}; to load it once more after that, apply has --reload",
+            )
+        if digest is not None:
+            held.record(journal.StrangerRead(subject.address, subject.import_.id, execution.id, digest))
+        elif execution.input_uri is None and not execution.ended:
+            raise GuardRefused(
+                f"execution {execution.id} may be {visible(subject.source)} and has not started yet",
+                remedy="wait until it has: apply compares its bytes then, and nobody needs to decide",
+            )
+        else:
+            yield execution
+
+
+def _strangers(project: Project, held: Held, subject: Subject) -> list[RemoteExecution]:
+    """The executions that may be the part, as far as the ledger and their line counts tell."""
+    datamart_id, import_id = subject.import_.settings.datamart_id, subject.import_.id
+    listed, whole = steady(lambda: project.world.api.list_executions(datamart_id, import_id))
+    if not whole:
+        raise ApiError(
+            f"the executions of import {import_id} do not hold still while they are listed",
+            remedy="run again when nobody else loads into that import",
+        )
+    with held.reading() as ledger:
+        known = ledger.known_executions(subject.address, import_id)
+        strangers = ledger.strangers(subject.address, import_id)
+
+    def verdict(execution: RemoteExecution) -> Verdict:
+        stranger = strangers.get(execution.id)
+        return judge(
+            execution,
+            sha256=subject.sha256,
+            lines=subject.lines,
+            records=subject.records,
+            read=stranger.sha256 if stranger is not None else None,
+            gone=False,
+        )
+
+    return [e for e in listed if e.id not in known and verdict(e) is not Verdict.OTHER]
