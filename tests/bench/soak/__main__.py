@@ -98,6 +98,7 @@ def _report(soak: Soak, *, seconds: float) -> None:
         "faults": f"{figures.faults.total()}: {_counts(figures.faults)}",
         "lost states": figures.lost,
         "restored states": figures.restored,
+        "damaged states": f"{figures.damaged} (and recovered)",
         "imports": verdict.imports,
         "contents": verdict.contents,
         "executions": verdict.executions,

@@ -130,9 +130,11 @@ class Project:
     def leftovers(self) -> list[str]:
         """The names of what no run may leave behind that came to its end: lock, journals, what was put aside.
 
-        Backups of the state stay (docs/state.md).
+        Backups of the state stay, and journals that were damaged (docs/state.md).
         """
-        kept = re.compile(r"imports\.yaml|data|\.mics-iac|imports\.state\.json|imports\.state\.backup\.[0-9]{8,}")
+        kept = re.compile(
+            r"imports\.yaml|data|\.mics-iac|imports\.state\.(json|backup\.[0-9]{8,}|journal\.[0-9-]+\.[0-9a-f]+\.damaged)"
+        )
         return sorted(path.name for path in self.folder.iterdir() if not kept.fullmatch(path.name))
 
     def keep_copy(self) -> None:
@@ -158,6 +160,17 @@ class Project:
         if lineages - {json.loads(copy)["lineage"]} or chance.random() < 0.5:
             self._drop_journals()
         self.state.write_bytes(copy)
+        return True
+
+    def damage_state(self, chance: Random) -> bool:
+        """One byte of the state, or of a journal, is changed, if there is one."""
+        there = [path for path in (self.state, *self.journals()) if path.exists() and path.stat().st_size]
+        if not there:
+            return False
+        path = chance.choice(there)
+        data = bytearray(path.read_bytes())
+        data[chance.randrange(len(data))] ^= 1 << chance.randrange(8)
+        path.write_bytes(data)
         return True
 
     def _drop_journals(self) -> None:

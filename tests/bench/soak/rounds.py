@@ -39,6 +39,7 @@ class Figures:
     killed_while_sending: int = 0
     lost: int = 0
     restored: int = 0
+    damaged: int = 0
     verdict: Verdict = NOTHING_SEEN
 
 
@@ -129,10 +130,13 @@ class Soak:
             figures.killed_while_sending += begun > answered
 
     def _mistreat_state(self, chance: Random) -> None:
-        """Between two runs the state may get lost, or an older copy may be put back."""
+        """Between two runs the state may get lost, an older copy may be put back, or a byte of it may be changed.
+
+        In the first rounds each happens once, so that the shortest soak has them.
+        """
         self.project.keep_copy()
-        fate = chance.random()
-        if fate < 0.25:
+        fate = {1: 0.0, 2: 0.2, 3: 0.3}.get(self.figures.rounds, chance.random())
+        if fate < 0.35:
             # A request of a killed run may still be under way, and the doubt about it is lost with the state. Nobody
             # could know then that it is to be waited for: so it is waited for here.
             time.sleep(SETTLE)
@@ -141,6 +145,10 @@ class Soak:
             self.figures.lost += 1
         elif fate < 0.25:
             self.figures.restored += self.project.restore_state(chance)
+        elif fate < 0.35 and self.project.damage_state(chance):
+            self.figures.damaged += 1
+            recover = ["state", "recover", "--settle-delay", f"{SETTLE}s", "--wait-timeout", _CALM_WAIT]
+            self._finish((recover, LEFT_ALONE), faulty=False)
 
     def _compare(self) -> None:
         verdict = compare(self.project, self.platform.truth())
