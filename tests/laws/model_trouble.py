@@ -50,6 +50,30 @@ FAULTS: st.SearchStrategy[Fault] = st.one_of(
     st.builds(Fault, st.sampled_from(SHAPED), nth=NTH, times=st.integers(1, 2), count=st.sampled_from([1, -1])),
 )
 
+# An answer to a POST that is lost although the platform acted, and perhaps a queue that stands still after it.
+LOST: st.SearchStrategy[list[Fault]] = st.builds(
+    lambda lost, others: [lost, *others],
+    st.one_of(
+        st.builds(
+            Fault,
+            st.sampled_from(["reset_after", "cut_answer", "truncated_json", "garbage"]),
+            st.just("POST"),
+            st.sampled_from([EXECUTIONS, EXECUTIONS, IMPORTS]),
+            NTH,
+            st.integers(1, 3),
+        ),
+        st.builds(Fault, st.just("error"), st.just("POST"), st.just("*"), NTH, status=st.just(504), acts=st.just(True)),
+    ),
+    st.lists(
+        st.one_of(
+            st.builds(Fault, st.sampled_from(["stuck", "file_gone", "lines_off"]), times=st.integers(1, 3)),
+            # Nobody can look for it either.
+            st.builds(Fault, st.just("error"), st.just("GET"), st.just(EXECUTIONS), st.integers(2, 4), st.just(None)),
+        ),
+        max_size=2,
+    ),
+)
+
 PROFILES = st.builds(
     Profile,
     queue_ms=st.just(1000),
