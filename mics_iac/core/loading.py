@@ -84,7 +84,12 @@ class Loading:
             for execution in self._observed.executions.get(import_id, ()):
                 if execution.id not in known:
                     possible.setdefault(execution.number_of_lines, execution.id)
-        doubts = [] if ignored else self._doubts.get(wanted.settings.kind, [])
+        # What another import may have loaded counts as what it did load: unless sharing is allowed.
+        doubts = [
+            d
+            for d in ([] if ignored else self._doubts.get(wanted.settings.kind, ()))
+            if base_of(d.address) in bases or not wanted.declared.allow_shared_content
+        ]
         return _Target(
             wanted,
             held,
@@ -93,14 +98,8 @@ class Loading:
             possible=possible,
             refused=self._ledger.refusals(held) if import_id is not None else {},
             doubted=frozenset(d.sha256 for d in self._ledger.doubts(held)),
-            elsewhere={
-                d.sha256: d.address
-                for d in doubts
-                if d.askable
-                and d.import_id != import_id
-                and (base_of(d.address) in bases or not wanted.declared.allow_shared_content)
-            },
-            lost={d.sha256: d.import_id for d in doubts if not d.askable and base_of(d.address) in bases},
+            elsewhere={d.sha256: d.address for d in doubts if d.askable and d.import_id != import_id},
+            lost={d.sha256: d.import_id for d in doubts if not d.askable},
         )
 
     def _decide(self, target: _Target, part: Part) -> Upload | Skip | Stuck | Refused:
