@@ -50,8 +50,8 @@ from tests.laws.model_trouble import FAULTS, LOST, PROFILES
 from tests.rig import Rig
 from tests.store.stand import FaultyDisk
 
-EXAMPLES = int(os.environ.get("MODEL_EXAMPLES", "25"))
-STEPS = int(os.environ.get("MODEL_STEPS", "20"))
+EXAMPLES = int(os.environ.get("MODEL_EXAMPLES", "75"))
+STEPS = int(os.environ.get("MODEL_STEPS", "25"))
 
 # Which of several: small numbers, which shrink to the first.
 WHICH = st.integers(0, 5)
