@@ -89,7 +89,12 @@ class Loading:
                     equal.setdefault(stranger.sha256, execution.id)
                 elif execution.id not in known:
                     possible.setdefault(execution.number_of_lines, []).append(stranger)
-        doubts = [] if ignored else self._doubts.get(wanted.settings.kind, [])
+        # What another import may have loaded counts as what it did load: unless sharing is allowed.
+        doubts = [
+            d
+            for d in ([] if ignored else self._doubts.get(wanted.settings.kind, ()))
+            if base_of(d.address) in bases or not wanted.declared.allow_shared_content
+        ]
         return _Target(
             wanted,
             held,
@@ -99,14 +104,8 @@ class Loading:
             equal=equal,
             refused=self._ledger.refusals(held) if import_id is not None else {},
             doubted=frozenset(d.sha256 for d in self._ledger.doubts(held)),
-            elsewhere={
-                d.sha256: d.address
-                for d in doubts
-                if d.askable
-                and d.import_id != import_id
-                and (base_of(d.address) in bases or not wanted.declared.allow_shared_content)
-            },
-            lost={d.sha256: d for d in doubts if not d.askable and base_of(d.address) in bases},
+            elsewhere={d.sha256: d.address for d in doubts if d.askable and d.import_id != import_id},
+            lost={d.sha256: d for d in doubts if not d.askable},
         )
 
     def _decide(self, target: _Target, part: Part) -> Upload | Skip | Stuck | Refused:

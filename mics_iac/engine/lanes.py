@@ -247,7 +247,8 @@ def elsewhere(lane: Lane, task: Task, ledger: Ledger) -> Loaded | str | None:
     for loaded in ledger.loaded(settings.kind, part.sha256):
         if loaded.import_id != lane.import_id and not loaded.failed:
             return loaded
-    doubts = (d for d in ledger.open_doubts() if d.askable and d.kind == settings.kind and d.sha256 == part.sha256)
+    # One whose import is gone since the plan was made stays a doubt.
+    doubts = (d for d in ledger.open_doubts() if d.kind == settings.kind and d.sha256 == part.sha256)
     return next((d.address for d in doubts if d.import_id != lane.import_id), None)
 
 

@@ -583,6 +583,38 @@ def test_a_doubt_about_a_replaced_import_that_never_was_is_sent_into_the_new_one
     assert rig.plan().empty
 
 
+def moved_to_another(rig: Rig) -> None:
+    """The file of `interrupted` lies in another import now."""
+    rig.write("other/a.ndjson", visits(0, 3))
+    (rig.folder / "data/a.ndjson").unlink()
+    rig.declare(manifest({"fr/other": {"sources": ["other/*.ndjson"]}}))
+    rig.sandbox.release()
+
+
+def test_a_doubt_outlives_a_deleted_import_and_a_move_to_another(rig: Rig) -> None:
+    interrupted(rig)
+    (made,) = rig.sandbox.imports()
+    rig.sandbox.delete_import(made.id)
+    moved_to_another(rig)
+    for _ in range(2):
+        with pytest.raises(GuardRefused, match="--ignore-history fr/other"):
+            rig.apply()
+    assert len(rig.sandbox.executions(deleted=True)) == 1
+    assert rig.apply(ignore_history=("fr/other",)).exit_code == 0
+    assert len(rig.loaded()) == 1
+
+
+def test_a_saved_plan_does_not_outrun_a_doubt_whose_import_is_deleted_since(rig: Rig) -> None:
+    interrupted(rig)
+    (made,) = rig.sandbox.imports()
+    moved_to_another(rig)
+    saved = rig.plan()
+    assert [u.doubted for u in saved.uploads] == [True]
+    rig.sandbox.delete_import(made.id)
+    assert "--ignore-history fr/other" in "".join(rig.apply_saved(saved).unfinished)
+    assert len(rig.sandbox.executions(deleted=True)) == 1
+
+
 def test_history_may_be_ignored_for_a_renamed_key(rig: Rig) -> None:
     there = rig.sandbox.add_import("1502", "Visits", "USER_ACTIVITY")
     rig.declare(manifest({"fr/visits": {}}))

@@ -145,10 +145,13 @@ class Witness:
         return [i for i in self.our_imports() if i.id not in held and i.id not in self.forgiven]
 
     def unknown(self, state: State) -> list[SeenExecution]:
-        """Executions of ours of which the tool has neither the id nor a doubt."""
+        """Executions of ours of which the tool has neither the id nor a doubt.
+
+        Of equal bytes in one import it may take another's for ours: nothing tells them apart, and nothing has to.
+        """
         known = {(i.id, e.id) for _, i, e in executions(state)}
-        open_ = doubts(state)
-        return [e for e in self.ours() if (e.import_id, e.id) not in known and (e.import_id, e.sha256) not in open_]
+        known |= {(i.id, e.sha256) for _, i, e in executions(state) if e.status not in FAILED} | doubts(state)
+        return [e for e in self.ours() if known.isdisjoint({(e.import_id, e.id), (e.import_id, e.sha256)})]
 
     def forgive(self) -> None:
         """Ask no more that the state holds what it does not know now."""

@@ -117,14 +117,13 @@ class Person:
 
     def _is_lost(self, wish: Wish, sha256: str) -> bool:
         """Whether an answer about this content was lost by an import that cannot be asked any more."""
-        state = known_state(self.rig)
+        living = {seen.id for seen in self.rig.sandbox.imports()}
         return any(
-            d.sha256 == sha256
-            for a, held in state.imports.items()
-            if base_of(a) in self.witness.bases(wish, state)
+            d.sha256 == sha256 and i.settings.kind == wish.kind
+            for held in known_state(self.rig).imports.values()
             for i in incarnations(held)
             for d in i.doubts
-            if i.gone or i is not held.current or i.id not in {seen.id for seen in self.rig.sandbox.imports()}
+            if i is not held.current or i.id not in living
         )
 
     # Parts that nobody but a person can decide about.
@@ -153,14 +152,24 @@ class Person:
         for address in dict.fromkeys(re.findall(r"--ignore-history (\S+)", said)):
             wish = self.witness.project.wish_of(address)
             if wish is None:
-                # Of one that is not declared any more nothing is sent, so the doubt can be dropped.
-                assert any(i.doubts for i in incarnations(known_state(self.rig).imports[address])), said
+                self._drop_doubts(address)
                 ignored += (address,)
             else:
                 assert self._is_untold(wish), said
                 ignored += (address,) if self._decide(wish) else ()
         # One part may need both: it failed before, and something else may be it.
         return Options(ignore_history=ignored, retry_failed=asked.retry_failed or "--retry-failed" in said)
+
+    def _drop_doubts(self, address: str) -> None:
+        """Of an import that is not declared any more nothing is sent: its doubts can go, if no other has the files."""
+        project, held = self.witness.project, known_state(self.rig).imports[address]
+        open_ = [(i.settings.kind, d.sha256) for i in incarnations(held) for d in i.doubts]
+        assert open_, address
+        for wish in project.wishes.values():
+            for kind, sha256 in open_:
+                if kind == wish.kind and sha256 in self.witness.loaded(wish):
+                    project.take_out(wish, sha256)
+        project.lay_out(self.rig)
 
     def _fell_short(self, short: Shortfall) -> bool:
         """Whether it failed or is miscounted. One that is not declared any more has no budget."""

@@ -46,12 +46,12 @@ from tests.laws.model_person import Person
 from tests.laws.model_project import Project, Wish, pick
 from tests.laws.model_promises import Promises
 from tests.laws.model_runs import Runs
-from tests.laws.model_trouble import FAULTS, PROFILES
+from tests.laws.model_trouble import FAULTS, LOST, PROFILES
 from tests.rig import Rig
 from tests.store.stand import FaultyDisk
 
-EXAMPLES = int(os.environ.get("MODEL_EXAMPLES", "25"))
-STEPS = int(os.environ.get("MODEL_STEPS", "20"))
+EXAMPLES = int(os.environ.get("MODEL_EXAMPLES", "75"))
+STEPS = int(os.environ.get("MODEL_STEPS", "25"))
 
 # Which of several: small numbers, which shrink to the first.
 WHICH = st.integers(0, 5)
@@ -61,6 +61,8 @@ FORM = st.sampled_from([project_of.FORMS[0], *project_of.FORMS])
 BATCH = st.sampled_from(project_of.BATCHES)
 PRIORITY = st.sampled_from(project_of.PRIORITIES)
 NAME = st.sampled_from(project_of.NAMES)
+# Of which import, under which name, which content.
+FILE = st.tuples(WHICH, NAME, WHICH)
 MEANWHILE = [
     *("delete an import", "rename an import", "change a priority", "change a file", "remove a file"),
     *("run a second time", "let half an hour pass"),
@@ -74,7 +76,7 @@ class Model(RuleBasedStateMachine):
         profile=PROFILES,
         workers=st.sampled_from([1, 1, 3]),
         forms=st.lists(FORM, min_size=1, max_size=3),
-        files=st.lists(st.tuples(WHICH, NAME, WHICH), max_size=6),
+        files=st.lists(FILE, max_size=6),
     )
     def begin(
         self, profile: Profile, workers: int, forms: list[tuple[str, str]], files: list[tuple[int, str, int]]
@@ -157,7 +159,7 @@ class Model(RuleBasedStateMachine):
 
         self.with_wish(which, change)
 
-    @rule(files=st.lists(st.tuples(WHICH, NAME, WHICH), min_size=1, max_size=4))
+    @rule(files=st.lists(FILE, min_size=1, max_size=4))
     def write(self, files: list[tuple[int, str, int]]) -> None:
         """New files, and new content under known names."""
         for which, name, number in files:
@@ -248,6 +250,16 @@ class Model(RuleBasedStateMachine):
     @rule(faults=st.lists(FAULTS, max_size=4), wait=st.booleans())
     def apply(self, faults: list[Fault], wait: bool) -> None:
         self.runs.run(faults, wait=wait)
+
+    @rule(files=st.lists(FILE, min_size=1, max_size=3), faults=LOST, wait=st.booleans())
+    def load_with_a_lost_answer(self, files: list[tuple[int, str, int]], faults: list[Fault], wait: bool) -> None:
+        self.write(files)
+        self.runs.run(faults, wait=wait)
+
+    @rule(files=st.lists(FILE, max_size=2), faults=st.lists(FAULTS, max_size=2), at=st.integers(20, 90))
+    def load_and_die(self, files: list[tuple[int, str, int]], faults: list[Fault], at: int) -> None:
+        self.write(files)
+        self.runs.run(faults, disk=FaultyDisk(at=at))
 
     @rule(faults=st.lists(FAULTS, max_size=2), at=st.integers(1, 120))
     def die(self, faults: list[Fault], at: int) -> None:
