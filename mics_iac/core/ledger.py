@@ -234,6 +234,10 @@ class Ledger:
         """One accepted part, which must be there."""
         return Loaded(address, import_id, self._find(address, import_id).executions[execution_id])
 
+    def creations(self) -> list[str]:
+        """The addresses of creations whose outcome is not known."""
+        return sorted(self._creating)
+
     def creating(self, address: str) -> Creating | None:
         """The creation of this address whose outcome is not known."""
         return self._creating.get(address)

@@ -20,7 +20,7 @@ from mics_iac.core.plan import Move, Plan, Skip, Stuck
 from mics_iac.core.progress import Waiting
 from mics_iac.core.tally import Tally
 from mics_iac.engine.crew import Crew
-from mics_iac.engine.imports import Ready, prepare
+from mics_iac.engine.imports import Ready, prepare, settle_creation
 from mics_iac.engine.job import Job, attempt
 from mics_iac.engine.lanes import Lane, Stage
 from mics_iac.engine.layout import lay_out
@@ -129,12 +129,18 @@ class _Execution:
             self._parts.open(lane, Ready(lane.import_id, lane.settings, fresh=False))
             return
         self._preparing += 1
+        if lane.creating:
+            settle = partial(settle_creation, lane.address, world=job.world, held=job.held)
+            job.crew.call(partial(attempt, settle), partial(self._prepared, lane))
+            return
         work = partial(prepare, lane.address, lane.effects, observed=job.observed, world=job.world, held=job.held)
         job.crew.call(partial(attempt, work), partial(self._prepared, lane))
 
-    def _prepared(self, lane: Lane, result: Ready | MicsError) -> None:
+    def _prepared(self, lane: Lane, result: Ready | MicsError | None) -> None:
         self._preparing -= 1
         match result:
+            case None:
+                pass
             case Ready():
                 self._parts.open(lane, result)
             case Interrupted():

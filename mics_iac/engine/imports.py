@@ -93,7 +93,64 @@ def _change(action: Change, observed: Observed, world: World, held: Held) -> Non
     held.record(journal.ImportChanged(action.address, answer.settings))
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
+class LostCreation:
+    """A creation whose answer was lost, and the looks that find out whether it happened.
+
+    `known` are the ids of that title that were there before it; `protect` is the guard that it gets if it is found.
+    """
+
+    address: str
+    settings: Settings
+    known: tuple[str, ...]
+    protect: bool
+    world: World
+    held: Held
+
+    def settle(self, *, body_left: bool = True) -> bool:
+        """Look for it at once, and again after a delay; True if it is there, and ours from now on."""
+        for last in (False, True):
+            if last:
+                delay = self.world.limits.settle_delay if body_left else SHORT_DELAY
+                self.world.clock.sleep(min(delay, self.world.limits.settle_delay))
+            found = self.new_ones()
+            if len(found) > 1:
+                ids = ", ".join(i.id for i in found)
+                raise GuardRefused(
+                    f"{self.address}: the answer to its creation was lost, and several imports of that name and "
+                    f"type have come to be since: {ids}",
+                    remedy=f'add `adopt: "{found[0].id}"` (or another of them) to the import, then plan again',
+                )
+            if found:
+                adopted = journal.ImportAdopted(self.address, found[0].id, found[0].settings, self.protect, ours=True)
+                self.held.record(adopted)
+                return True
+        self.held.record(journal.CreateAbandoned(self.address, "no import of it came to be"))
+        return False
+
+    def new_ones(self) -> list[RemoteImport]:
+        """The imports of its title that have come to be since, and that nothing of ours is known to be."""
+        listed, whole = steady(lambda: self.world.api.list_imports(self.settings.datamart_id))
+        if not whole:
+            raise ApiError(
+                f"the imports of datamart {self.settings.datamart_id} do not hold still while they are listed, or one "
+                "of them cannot be read",
+                remedy="run again when nobody else creates or deletes imports there",
+            )
+        with self.held.reading() as ledger:
+            owned = ledger.owned_ids(self.settings.datamart_id)
+        return [i for i in listed if i.settings.title == self.settings.title and i.id not in {*self.known, *owned}]
+
+
+def settle_creation(address: str, *, world: World, held: Held) -> None:
+    """Find out what became of a creation in doubt that the plan does not go on with; MicsError if it cannot be told."""
+    with held.reading() as ledger:
+        open_ = ledger.creating(address)
+    if open_ is not None:
+        LostCreation(address, open_.settings, open_.known, protect=False, world=world, held=held).settle()
+
+
+@dataclass(frozen=True, slots=True)
 class _Creation:
     action: Create
     observed: Observed
@@ -108,9 +165,12 @@ class _Creation:
         known = tuple(i.id for i in self.observed.titled(settings.title))
         if open_ is not None and open_.settings.title == settings.title:
             known = open_.known
-            if self._settle(known, body_left=True):
+            if self._lost(known).settle():
                 return False
-        elif self.world.clock.monotonic() - self.observed.at > FRESH and self._new_ones(known):
+        elif open_ is not None:
+            # Declared otherwise since: what may have been created then is ours all the same, and is replaced.
+            settle_creation(address, world=self.world, held=self.held)
+        elif self.world.clock.monotonic() - self.observed.at > FRESH and self._lost(known).new_ones():
             raise PlanStale(
                 f"{address}: an import of that name and type has come to be since the plan was made",
                 moved=(f"imports named {settings.name!r} in datamart {settings.datamart_id}",),
@@ -126,7 +186,7 @@ class _Creation:
                 self.held.record(journal.CreateAbandoned(address, error.message))
                 raise
             except MicsError as error:
-                if self._settle(known, body_left=getattr(error, "body_left", True)):
+                if self._lost(known).settle(body_left=getattr(error, "body_left", True)):
                     return False
                 if attempt == _TRIES:
                     raise
@@ -137,6 +197,11 @@ class _Creation:
                 return True
         raise AssertionError  # the last attempt returns or raises
 
+    def _lost(self, known: tuple[str, ...]) -> LostCreation:
+        return LostCreation(
+            self.action.address, self.action.after, known, self.action.protect, world=self.world, held=self.held
+        )
+
     def _compare(self, remote: RemoteImport) -> None:
         """Load nothing into an import that is not what was asked for."""
         if not changes_in_place(remote.settings, self.action.after):
@@ -144,39 +209,3 @@ class _Creation:
                 f"the platform created import {remote.id} with other settings than were asked for",
                 remedy="look at the import in Navigator, and write in the manifest what it can have",
             )
-
-    def _settle(self, known: tuple[str, ...], *, body_left: bool) -> bool:
-        """Look for a creation of ours whose answer was lost: at once, and again after a delay."""
-        for last in (False, True):
-            if last:
-                delay = self.world.limits.settle_delay if body_left else SHORT_DELAY
-                self.world.clock.sleep(min(delay, self.world.limits.settle_delay))
-            found = self._new_ones(known)
-            if len(found) > 1:
-                ids = ", ".join(i.id for i in found)
-                raise GuardRefused(
-                    f"{self.action.address}: the answer to its creation was lost, and several imports of that name and "
-                    f"type have come to be since: {ids}",
-                    remedy=f'add `adopt: "{found[0].id}"` (or another of them) to the import, then plan again',
-                )
-            if found:
-                adopted = journal.ImportAdopted(
-                    self.action.address, found[0].id, found[0].settings, self.action.protect, ours=True
-                )
-                self.held.record(adopted)
-                return True
-        self.held.record(journal.CreateAbandoned(self.action.address, "no import of it came to be"))
-        return False
-
-    def _new_ones(self, known: tuple[str, ...]) -> list[RemoteImport]:
-        settings = self.action.after
-        listed, whole = steady(lambda: self.world.api.list_imports(settings.datamart_id))
-        if not whole:
-            raise ApiError(
-                f"the imports of datamart {settings.datamart_id} do not hold still while they are listed, or one of "
-                "them cannot be read",
-                remedy="run again when nobody else creates or deletes imports there",
-            )
-        with self.held.reading() as ledger:
-            owned = ledger.owned_ids(settings.datamart_id)
-        return [i for i in listed if i.settings.title == settings.title and i.id not in {*known, *owned}]

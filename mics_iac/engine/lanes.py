@@ -68,7 +68,8 @@ class Seen:
 class Lane:
     """One import, its effects, its tasks, and its executions as last listed.
 
-    `former`: it was replaced by another at its address, and is asked about uploads in doubt alone. `import_id` and
+    `former`: it was replaced by another at its address, and is asked about uploads in doubt alone. `creating`: all that
+    is asked is whether it was created. `import_id` and
     `settings` are None until the import is there. `listed_at` and `listed_until` are the moments (monotonic
     seconds) at which the last listing began and ended, None before the first. `read` has the digests of strangers'
     input files, `gone` those whose input file the platform has no more, `unreadable` those that could not be read
@@ -82,6 +83,7 @@ class Lane:
     ordered: bool = False
     ignore_history: bool = False
     former: bool = False
+    creating: bool = False
     import_id: str | None = None
     settings: Settings | None = None
     listed_at: float | None = None

@@ -13,7 +13,7 @@ from mics_iac.engine.lanes import Lane, Task
 
 
 def lay_out(plan: Plan, ledger: Ledger, *, sending: bool = True) -> list[Lane]:
-    """A lane for each address that the plan touches, then one for each other import with open doubts.
+    """A lane for each address that the plan touches, then one for each other import or creation in doubt.
 
     Moves are done already: the ledger has every import under its new address. Not `sending`: only imports that are
     there, what adopts them, and parts to look for.
@@ -32,7 +32,9 @@ def lay_out(plan: Plan, ledger: Ledger, *, sending: bool = True) -> list[Lane]:
         else:
             former.append(_former(plan, one))
     lanes = [_lane(plan, address, todo, doubts.get(address, ()), sending=sending) for address, todo in effects.items()]
-    return lanes + former
+    adopting = {a for a, todo in effects.items() if any(isinstance(e, Create | Adopt) for e in todo)}
+    lost = [Lane(address, creating=True) for address in ledger.creations() if address not in adopting]
+    return lanes + former + lost
 
 
 def _replaced(import_id: str, effects: Iterable[Effect]) -> bool:

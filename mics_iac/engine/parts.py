@@ -48,7 +48,7 @@ class Parts:
     def __post_init__(self) -> None:
         self.rounds = Rounds(self.job, self._needed, self._listed, self._short)
         self.progress_at = self.job.now
-        self._by_address = {lane.address: lane for lane in self.lanes if not lane.former}
+        self._by_address = {lane.address: lane for lane in self.lanes if not (lane.former or lane.creating)}
 
     def open(self, lane: Lane, ready: Ready) -> None:
         """Begin with the parts of an import that is there now."""

@@ -643,3 +643,52 @@ def test_a_doubt_that_nobody_can_settle_stops_the_new_batch_too(rig: Rig) -> Non
     assert len(rig.loaded()) == 1
     assert rig.apply(ignore_history=("fr/visits@b2",)).tally.loaded == 1
     assert len(rig.loaded()) == 2
+
+
+# A creation in doubt, and a manifest that changed since.
+
+
+def lost_creation(rig: Rig) -> str:
+    """An import of ours that was created, and of which the state knows no more than that; its id."""
+    rig.declare(manifest({"fr/visits": {}}))
+    lose(rig, path=CREATES)
+    rig.fault(Fault("forbidden", method="GET", path=CREATES, nth=2, times=None))
+    rig.apply()
+    rig.faults.clear()
+    assert set(rig.state().creating) == {"fr/visits"}
+    (made,) = rig.sandbox.imports()
+    return made.id
+
+
+@pytest.mark.parametrize("change", [{"name": "Otherwise"}, {"document_type": "USER_PROFILE"}])
+def test_a_creation_in_doubt_that_is_declared_otherwise_since_is_not_lost(rig: Rig, change: dict[str, object]) -> None:
+    made = lost_creation(rig)
+    rig.declare(manifest({"fr/visits": change}))
+    assert rig.apply().exit_code == 0
+    held = rig.state().imports["fr/visits"]
+    assert {i.id for i in rig.sandbox.imports()} == {held.current.id, made}
+    assert [(f.id, f.adopted) for f in held.former] == [(made, False)]
+    assert rig.state().creating == {}
+    assert rig.plan().empty
+
+
+def test_a_creation_in_doubt_that_is_not_declared_any_more_is_not_lost(rig: Rig) -> None:
+    made = lost_creation(rig)
+    rig.declare(manifest({"fr/other": {}}))
+    assert rig.apply().exit_code == 0
+    held = rig.state().imports["fr/visits"].current
+    assert (held.id, held.adopted) == (made, False)
+    assert rig.state().creating == {}
+    assert [left.id for left in rig.plan().leftovers] == [made]
+
+
+def test_a_creation_that_never_was_and_is_not_declared_any_more_is_over(rig: Rig) -> None:
+    rig.declare(manifest({"fr/visits": {}}))
+    lose(rig, "hang", path=CREATES)
+    rig.fault(Fault("forbidden", method="GET", path=CREATES, nth=2, times=None))
+    rig.apply()
+    rig.faults.clear()
+    rig.declare(manifest({"fr/other": {}}))
+    assert rig.apply().exit_code == 0
+    assert rig.state().creating == {}
+    assert len(rig.sandbox.imports()) == 1
