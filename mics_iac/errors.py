@@ -17,6 +17,7 @@ error is shown or where it was caught; an edge that catches a third party's erro
     ├── StoreFailed                 1   the place of the state failed (disk full, no permission)
     ├── ApiError                    1   the platform, or the way to it
     │   ├── ApiRefused              1   it answered, with a status that is not 2xx
+    │   ├── NotTheFile              1   what it gave for a file of its own cannot be that file
     │   ├── ApiUnreachable          1   the request never left: nothing happened
     │   └── ApiLost                 1   the request may have left, the answer is unknown: a doubt
     ├── ApplyIncomplete             3   something planned was not done; run again
@@ -168,6 +169,10 @@ class ApiRefused(ApiError):
         self.status = status
         self.error_id = error_id
         self.error_code = error_code
+
+
+class NotTheFile(ApiError):
+    """What the platform gave for a file that it keeps cannot be that file: nothing can be concluded from it."""
 
 
 class ApiUnreachable(ApiError):

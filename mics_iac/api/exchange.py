@@ -150,6 +150,9 @@ class Line:
         if not announced.isdigit() and headers.get("transfer-encoding", "").lower() != "chunked":
             # Its end would be wherever the connection ended, and half a file would pass for a whole one.
             raise Unreadable("it does not say how long it is")
+        if headers.get("content-type", "").lower().startswith("text/html"):
+            # No file of the platform's: a page of something that stands before it.
+            raise Unreadable("it is an HTML page")
         sink = call.into() if call.into else _nowhere
         count = 0
         for block in self._blocks(response, headers, most=DOWNLOAD_LIMIT):

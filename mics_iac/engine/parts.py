@@ -22,8 +22,9 @@ from mics_iac.engine import lanes as steps
 from mics_iac.engine.imports import Ready
 from mics_iac.engine.job import Job, attempt
 from mics_iac.engine.lanes import Lane, Seen, Stage, Task, next_step
+from mics_iac.engine.reading import read_digest
 from mics_iac.engine.rounds import Rounds, Watched
-from mics_iac.engine.upload import Accepted, Doubted, NotLoaded, read_digest, send
+from mics_iac.engine.upload import Accepted, Doubted, NotLoaded, send
 from mics_iac.engine.world import FRESH
 from mics_iac.errors import Interrupted, MicsError
 
@@ -152,7 +153,9 @@ class Parts:
     def _read(self, lane: Lane, execution: RemoteExecution) -> str | None:
         """Read a stranger's input file and record its digest; runs in a worker."""
         assert lane.import_id is not None
-        digest = read_digest(execution.input_uri or "", self.job.world)
+        assert lane.settings is not None
+        wanted = {task.part.sha256 for task in lane.tasks}
+        digest = read_digest(execution, lane.settings, expected=wanted, world=self.job.world)
         if digest is not None:
             self.job.held.record(journal.StrangerRead(lane.address, lane.import_id, execution.id, digest))
         return digest

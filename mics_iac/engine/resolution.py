@@ -14,6 +14,7 @@ from fnmatch import fnmatchcase
 from mics_iac.core import journal
 from mics_iac.core.decision import Decision, Subject
 from mics_iac.core.learn import settled
+from mics_iac.core.ledger import Ledger
 from mics_iac.core.observed import RemoteExecution
 from mics_iac.core.state import ImportState, Incarnation, State
 from mics_iac.core.strangers import Verdict, judge, may_be
@@ -22,8 +23,8 @@ from mics_iac.engine.addresses import held_import
 from mics_iac.engine.gather import find_files, read_desired, steady
 from mics_iac.engine.holding import holding
 from mics_iac.engine.project import Project
-from mics_iac.engine.upload import read_digest
-from mics_iac.errors import ApiError, GuardRefused, MicsError, UsageError
+from mics_iac.engine.reading import read_digest
+from mics_iac.errors import ApiError, GuardRefused, MicsError, NotTheFile, UsageError
 from mics_iac.store.held import Held
 
 _DIGEST = "sha256:"
@@ -69,7 +70,20 @@ def _subjects(project: Project, state: State, address: str, path: str | None) ->
             remedy=f"see `mics-iac state show {address}` for what is in doubt",
         )
     # A file that was renamed since it was sent is known by its content.
-    return [s for s in _in_doubt(address, held) if s.sha256 == declared.sha256] or [declared]
+    doubted = [s for s in _in_doubt(address, held) if s.sha256 == declared.sha256]
+    if not doubted:
+        _refuse_loaded(state, declared)
+    return doubted or [declared]
+
+
+def _refuse_loaded(state: State, subject: Subject) -> None:
+    kind = subject.import_.settings.kind
+    loaded = next((one for one in Ledger(state).loaded(kind, subject.sha256) if not one.failed), None)
+    if loaded is not None:
+        raise GuardRefused(
+            f"{visible(subject.source)} is not in doubt: execution {loaded.execution.id} loaded it",
+            remedy="to load it once more, apply has --reload",
+        )
 
 
 def _is_meant(subject: Subject, path: str) -> bool:
@@ -135,7 +149,7 @@ def _find(project: Project, subject: Subject, execution_id: str) -> RemoteExecut
 
 
 def _refuse_other(project: Project, subject: Subject, remote: RemoteExecution) -> None:
-    digest = _digest(project, remote)
+    digest = _digest(project, subject, remote)
     if digest is not None and digest != subject.sha256:
         why = "holds other bytes than"
     elif digest is None and not may_be(remote, lines=subject.lines, records=subject.records):
@@ -148,8 +162,11 @@ def _refuse_other(project: Project, subject: Subject, remote: RemoteExecution) -
     )
 
 
-def _digest(project: Project, execution: RemoteExecution) -> str | None:
-    return read_digest(execution.input_uri, project.world) if execution.input_uri is not None else None
+def _digest(project: Project, subject: Subject, execution: RemoteExecution) -> str | None:
+    """The digest of an execution's input file, None where there is none to read."""
+    if execution.input_uri is None:
+        return None
+    return read_digest(execution, subject.import_.settings, expected={subject.sha256}, world=project.world)
 
 
 def _adopt(held: Held, subject: Subject, remote: RemoteExecution, *, checked: bool) -> Decision:
@@ -195,7 +212,10 @@ def _deny(project: Project, held: Held, subjects: Sequence[Subject]) -> Decision
 def _undecidable(project: Project, held: Held, subject: Subject) -> Iterator[RemoteExecution]:
     """The executions of which nothing but a person can tell whether they are the part; what can be told is recorded."""
     for execution in _strangers(project, held, subject):
-        digest = _digest(project, execution)
+        try:
+            digest = _digest(project, subject, execution)
+        except NotTheFile:
+            digest = None
         if digest == subject.sha256:
             raise GuardRefused(
                 f"execution {execution.id} holds exactly the bytes of {visible(subject.source)}: it was loaded",

@@ -1,11 +1,10 @@
-"""Sends one part: intent, stream, outcome. And reads back one file of the platform, to compare or to keep.
+"""Sends one part: intent, stream, outcome. And keeps the rejected lines of one that was loaded.
 
 Runs in worker threads, one call at a time each; decides nothing about what is sent.
 """
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
 from collections.abc import Callable
@@ -143,17 +142,6 @@ class _Watched:
 
     def close(self) -> None:
         self._reader.close()
-
-
-def read_digest(uri: str, world: World) -> str | None:
-    """The sha256 of a file that the platform keeps, None when it has it no more."""
-    digests = [hashlib.sha256()]
-
-    def begin() -> Callable[[bytes], object]:
-        digests[0] = hashlib.sha256()
-        return digests[0].update
-
-    return None if world.api.download(uri, into=begin) is None else digests[0].hexdigest()
 
 
 def keep_error_file(uri: str, *, address: str, execution_id: str, world: World) -> str | None:

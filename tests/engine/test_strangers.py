@@ -418,7 +418,7 @@ def test_an_adopted_import_whose_files_were_uploaded_by_hand(rig: Rig) -> None:
     assert outcome.tally.loaded == 1
     assert len(rig.loaded()) == 5
     downloads = len(rig.calls("GET", "/data_file/data"))
-    assert downloads == 4
+    assert downloads == 5, "what says that it is none of ours is read twice"
     # What was read once is not read again.
     rig.write("data/9.ndjson", visits(900, 3))
     assert rig.apply().exit_code == 0
@@ -692,3 +692,31 @@ def test_a_creation_that_never_was_and_is_not_declared_any_more_is_over(rig: Rig
     assert rig.apply().exit_code == 0
     assert rig.state().creating == {}
     assert len(rig.sandbox.imports()) == 1
+
+
+# Answers that are not the input file.
+
+
+@pytest.mark.parametrize("kind", ["garbage", "truncated_json", "cut_answer", "error"])
+@pytest.mark.parametrize("times", [1, None])
+def test_what_is_not_the_input_file_tells_nothing(rig: Rig, kind: Kind, times: int | None) -> None:
+    for number in range(3):
+        rig.write(f"data/{number}.ndjson", visits(number * 10, 3))
+    rig.apply()
+    rig.state_path.unlink()
+    rig.fault(Fault(kind, method="GET", path="/v1/data_file/data", times=times))
+    outcome = rig.apply()
+    assert (outcome.exit_code == 0) == (times == 1)
+    assert len(rig.loaded()) == 3
+    rig.faults.clear()
+    assert rig.apply().exit_code == 0
+    assert len(rig.loaded()) == 3
+    assert rig.plan().empty
+
+
+def test_a_page_in_place_of_the_file_of_a_lost_upload(rig: Rig) -> None:
+    rig.write("data/a.ndjson", visits(0, 1))
+    lose(rig)
+    rig.fault(Fault("garbage", method="GET", path="/v1/data_file/data"))
+    assert rig.apply().exit_code == 0
+    assert len(rig.loaded()) == 1
