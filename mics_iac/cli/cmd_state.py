@@ -150,7 +150,7 @@ def resolve(
     given: Common, *, address: str, execution: str | None, resend: bool, parallelism: int, lock_timeout: float
 ) -> int:
     """Record the decision."""
-    if resend == (execution is not None):
+    if resend == bool(execution):
         raise click.UsageError("say either --execution ID or --resend", ctx=click.get_current_context())
     from mics_iac.cli.stating import resolve_doubt  # noqa: PLC0415 (kept out of the start-up of --help)
 

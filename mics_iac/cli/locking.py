@@ -48,19 +48,19 @@ def _alive(holder: Holder) -> bool | None:
 
 def force_unlock(given: Common, lock_id: str, *, force: bool) -> int:
     """Break the lock of this id, once a person has said so."""
-    if not (force or given.can_ask):
-        raise UsageError("nobody can be asked whether to take the lock away", remedy="add --force")
     with session(given, Limits()) as run:
         backend = run.project.world.backend
-        if not force:
-            holder = backend.holder()
-            if holder is not None and holder.id != lock_id:
-                raise other_id(lock_id, holder)
-            if holder is not None and not _confirmed(given, run, holder):
-                given.screen.show([line("the lock was left as it is")])
-                return 1
-        if not backend.break_lock(lock_id):
+        holder = backend.holder()
+        if holder is None:
             raise MicsError(f"there is no lock: {backend.describe()}", remedy="nothing keeps the next run out")
+        if holder.id != lock_id:
+            raise other_id(lock_id, holder)
+        if not (force or given.can_ask):
+            raise UsageError("nobody can be asked whether to take the lock away", remedy="add --force")
+        if not (force or _confirmed(given, run, holder)):
+            given.screen.show([line("the lock was left as it is")])
+            return 1
+        backend.break_lock(lock_id)
     given.screen.show([line(f"unlocked: {visible(lock_id)}")])
     return 0
 

@@ -118,11 +118,18 @@ def run() -> NoReturn:
 def _usage(screen: Screen, error: click.UsageError) -> int:
     from mics_iac.core.wording import visible  # noqa: PLC0415 (kept out of the start-up of --help)
 
-    if error.ctx is not None:
+    if error.ctx is not None and isinstance(error, _HELP_ASKED):
+        screen.err(error.ctx.get_help() + "\n")
+        return UsageError.exit_code
+    if error.ctx is not None and not screen.json:
         screen.err(error.ctx.get_usage() + "\n")
     command = error.ctx.command_path if error.ctx is not None else "mics-iac"
-    usage = UsageError(visible(error.format_message()), remedy=f"see {command} --help")
+    usage = UsageError(visible(" ".join(error.format_message().split())), remedy=f"see {command} --help")
     return _fail(screen, usage)
+
+
+# A group that was called without a command; click before 8.2 prints its help by itself.
+_HELP_ASKED: tuple[type[Exception], ...] = tuple(filter(None, [getattr(click.exceptions, "NoArgsIsHelpError", None)]))
 
 
 def _fail(screen: Screen, error: MicsError) -> int:

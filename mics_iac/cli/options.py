@@ -145,6 +145,7 @@ def common(command: F) -> F:
             sandbox=given.pop("sandbox", False),
             may_ask=not given.pop("no_input", False),
         )
+        screen.echo = gathered.echo
         return command(gathered, **given)
 
     return _with(_MANIFEST, output(packed))  # type: ignore[return-value]  # click adds options to the same function

@@ -8,14 +8,18 @@ nothing of what is shown.
 from __future__ import annotations
 
 import os
+import re
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Literal, TextIO, TypeAlias
 
 from mics_iac.errors import MicsError
 
 if TYPE_CHECKING:  # the reports cost start-up time that `--help` need not pay
     from mics_iac.reporting.lines import Line
+
+_CALL = re.compile(r"mics-iac (state [a-z]+|lock status|force-unlock)\b")
 
 Color: TypeAlias = Literal["auto", "always", "never"]
 
@@ -31,6 +35,8 @@ class Screen:
         self.json = False
         self.quiet = False
         self.verbose = False
+        # The options that name the same manifest again, for the commands that a message names.
+        self.echo: Callable[[], str] = str
 
     @property
     def out_terminal(self) -> bool:
@@ -94,7 +100,9 @@ class Screen:
     def _written(self, lines: Iterable[Line], stream: TextIO | None) -> str:
         from mics_iac.reporting.lines import Palette, write  # noqa: PLC0415 (kept out of the start-up of --help)
 
-        return write(lines, palette=Palette(on=self._colored(stream)), width=_width(stream))
+        echo = self.echo()
+        named = (_naming(one, echo) for one in lines) if echo else lines
+        return write(named, palette=Palette(on=self._colored(stream)), width=_width(stream))
 
     def _colored(self, stream: TextIO | None) -> bool:
         """Whether to colour: the user's word first, then NO_COLOR, FORCE_COLOR, the kind of terminal (no-color.org)."""
@@ -107,12 +115,19 @@ class Screen:
         return self.environ.get("TERM") != "dumb" and stream is not None and stream.isatty()
 
 
+def _naming(one: Line, echo: str) -> Line:
+    """The line, with these options after each command about the state that it names: it can be pasted as it is."""
+    spans = tuple(span._replace(text=_CALL.sub(lambda call: call[0] + echo, span.text)) for span in one.spans)
+    return replace(one, spans=spans)
+
+
 def _width(stream: TextIO | None) -> int | None:
     """The columns of a terminal, None for what is none: what is piped is not wrapped."""
     if stream is None or not stream.isatty():
         return None
     try:
-        return max(40, os.get_terminal_size(stream.fileno()).columns)
+        # A terminal that does not know its size says 0.
+        return max(40, os.get_terminal_size(stream.fileno()).columns or 80)
     except OSError:
         return 80
 

@@ -14,7 +14,7 @@ from mics_iac.reporting.health import health_json, health_lines
 from mics_iac.reporting.lines import Span, line
 from mics_iac.reporting.outcome import trouble_lines
 from mics_iac.reporting.recovery import recovery_json, recovery_lines
-from mics_iac.reporting.state import address_json, address_lines, list_json, list_lines
+from mics_iac.reporting.state import HEAD, address_json, address_lines, list_json, list_lines
 
 
 def list_addresses(given: Common, patterns: tuple[str, ...]) -> int:
@@ -39,7 +39,7 @@ def show_address(given: Common, address: str) -> int:
     if address not in imports:
         raise addresses.not_held(address, list(imports))
     if given.screen.json:
-        given.screen.document(address_json(address, imports[address]))
+        given.screen.document({**HEAD, **address_json(address, imports[address])})
     else:
         given.screen.show(address_lines(address, imports[address]))
     return 0
@@ -94,7 +94,7 @@ def forget_address(given: Common, address: str, *, lock_timeout: float) -> int:
     with session(given, Limits(lock_timeout=lock_timeout)) as run:
         held = addresses.forget(run.project, address)
     if given.screen.json:
-        given.screen.document({"forgotten": address_json(address, held)})
+        given.screen.document({**HEAD, "forgotten": address_json(address, held)})
         return 0
     text = f"forgotten; the platform keeps import {held.current.id} and what was loaded through it"
     given.screen.show([line(Span(address, "bold", solid=True), f": {text}", hang=2)])
@@ -106,7 +106,7 @@ def rename_address(given: Common, source: str, target: str, *, lock_timeout: flo
     with session(given, Limits(lock_timeout=lock_timeout)) as run:
         pairs = addresses.rename(run.project, source, target)
     if given.screen.json:
-        given.screen.document({"renamed": [{"from": old, "to": new} for old, new in pairs]})
+        given.screen.document({**HEAD, "renamed": [{"from": old, "to": new} for old, new in pairs]})
     else:
         given.screen.show(line(Span(old, solid=True), " -> ", Span(new, "bold", solid=True)) for old, new in pairs)
     return 0

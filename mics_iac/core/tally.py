@@ -5,29 +5,35 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from mics_iac.core import journal
-from mics_iac.core.observed import SUCCEEDED
+from mics_iac.core.observed import FAILED, SUCCEEDED
 
 
 @dataclass(slots=True)
 class Tally:
     """What a run did so far.
 
-    `loaded` are parts that this run sent, `found` parts that turned out to be loaded already. `ok` and `rejected` are
-    records of the parts that this run sent, as far as it saw them settle.
+    `found` are parts that turned out to be loaded already. `ok` and `rejected` are records of the parts that this run
+    sent, as far as it saw them settle.
     """
 
     adopted: int = 0
     added: int = 0
-    loaded: int = 0
     found: int = 0
     ok: int = 0
     rejected: int = 0
     _new: set[str] = field(default_factory=set)
+    _creating: set[str] = field(default_factory=set)
     _changing: set[str] = field(default_factory=set)
     _sent: set[tuple[str, str]] = field(default_factory=set)
     _mine: set[tuple[str, str]] = field(default_factory=set)
+    _failed: set[tuple[str, str]] = field(default_factory=set)
     _changed: set[str] = field(default_factory=set)
     _renamed: set[str] = field(default_factory=set)
+
+    @property
+    def loaded(self) -> int:
+        """How many parts this run sent that were accepted and did not come to nothing, as far as it saw."""
+        return len(self._mine - self._failed)
 
     @property
     def changed(self) -> int:
@@ -38,6 +44,12 @@ class Tally:
         """Count one entry."""
         match entry:
             case journal.ImportCreated():
+                self.added += 1
+                self._new.add(entry.address)
+            case journal.CreateBegun():
+                self._creating.add(entry.address)
+            case journal.ImportAdopted() if entry.ours and entry.address in self._creating:
+                # This run created it; only the answer was lost.
                 self.added += 1
                 self._new.add(entry.address)
             case journal.ImportAdopted():
@@ -54,14 +66,15 @@ class Tally:
             case journal.UploadBegun():
                 self._sent.add((entry.address, entry.sha256))
             case journal.UploadAccepted():
-                self.loaded += 1
                 self._mine.add((entry.address, entry.id))
             case journal.ExecutionAdopted() if (entry.address, entry.sha256) in self._sent:
-                self.loaded += 1
                 self._mine.add((entry.address, entry.id))
             case journal.ExecutionAdopted():
                 self.found += 1
+            case journal.ExecutionSettled() if entry.status in FAILED:
+                self._failed.add((entry.address, entry.id))
             case journal.ExecutionSettled() if (entry.address, entry.id) in self._mine and entry.status in SUCCEEDED:
+                self._failed.discard((entry.address, entry.id))
                 self.ok += entry.total_success or 0
                 self.rejected += entry.total_failure or 0
             case _:

@@ -200,9 +200,9 @@ class Close:
 
 @dataclass(frozen=True, slots=True)
 class Doubtful:
-    """It cannot be told whether this execution is the part: only a person can decide."""
+    """It cannot be told whether one of these executions is the part: only a person can decide."""
 
-    execution: RemoteExecution
+    executions: tuple[RemoteExecution, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,9 +228,9 @@ def next_step(lane: Lane, task: Task, *, settle_delay: float) -> Step:
         return Read(counts_like(lines=part.lines, records=part.records)) if readable else Unreadable(first)
     if next(_concerning(task, lane.alike(part, Verdict.WAIT), lane), None):
         return Look(None)
-    gone = next(_concerning(task, lane.alike(part, Verdict.GONE), lane), None)
+    gone = tuple(_concerning(task, lane.alike(part, Verdict.GONE), lane))
     # With --ignore-history a person has decided about all that began before this run.
-    if gone is not None and not (lane.ignore_history and not task.tries):
+    if gone and not (lane.ignore_history and not task.tries):
         return Doubtful(gone)
     if task.doubts:
         if task.clean_since is None:

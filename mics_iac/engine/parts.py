@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import itertools
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from shlex import quote
@@ -18,6 +18,7 @@ from mics_iac.core.ledger import Loaded
 from mics_iac.core.observed import RemoteExecution
 from mics_iac.core.plan import Upload
 from mics_iac.core.progress import Notice
+from mics_iac.core.wording import listed
 from mics_iac.engine import lanes as steps
 from mics_iac.engine.imports import Ready
 from mics_iac.engine.job import Job, attempt
@@ -119,8 +120,8 @@ class Parts:
                         again = True
                     else:
                         self.rounds.look_at(watched, at)
-                case steps.Doubtful(execution):
-                    self._give_up(lane, task, _doubtful(lane, task, execution))
+                case steps.Doubtful(executions):
+                    self._give_up(lane, task, _doubtful(lane, task, executions))
                 case steps.Unreadable(execution):
                     self._give_up(lane, task, _unreadable(lane, task, execution))
         if again:
@@ -306,7 +307,8 @@ def _adopted(lane: Lane, task: Task, execution: RemoteExecution) -> journal.Exec
 
 
 def _closed(address: str, task: Task) -> list[journal.UploadAbandoned]:
-    return [journal.UploadAbandoned(address, doubt, "no execution of it came to be") for doubt in task.doubts]
+    why = f"no execution of {task.part.source} came to be"
+    return [journal.UploadAbandoned(address, doubt, why) for doubt in task.doubts]
 
 
 def _taken(lane: Lane, task: Task, found: Loaded) -> str:
@@ -324,18 +326,23 @@ def _undecided(lane: Lane, task: Task, address: str) -> str:
 
 
 def _to_decide(lane: Lane, task: Task, execution_id: str) -> str:
-    """The commands by which a person says what the bytes cannot."""
+    """The commands by which a person says what the bytes cannot, each at the end of a line of its own."""
     resolve = f"mics-iac state resolve {quote(f'{lane.address}:{task.part.source}')}"
     return (
-        f"If it did: {resolve} --execution {execution_id}. If it did not: {resolve} --resend, or, to pass over all "
-        f"that others loaded there, apply with --ignore-history {lane.address}"
+        f"if it did:      {resolve} --execution {execution_id}\n"
+        f"if it did not:  {resolve} --resend\n"
+        f"to pass over all that others loaded there:  apply with --ignore-history {lane.address}"
     )
 
 
-def _doubtful(lane: Lane, task: Task, execution: RemoteExecution) -> str:
+def _doubtful(lane: Lane, task: Task, executions: Sequence[RemoteExecution]) -> str:
+    ids = [execution.id for execution in executions]
+    one = len(ids) == 1
+    which = f"execution {ids[0]}" if one else f"one of the executions {listed(ids, last='and')}"
+    files = "its input file is" if one else "their input files are"
     return (
-        f"{lane.address}: {task.part.source}: execution {execution.id} may have loaded it already, and its input file "
-        f"is not there any more to tell. {_to_decide(lane, task, execution.id)}"
+        f"{lane.address}: {task.part.source}: {which} may have loaded it already, and {files} not there any more to "
+        f"tell.\n{_to_decide(lane, task, ids[0] if one else 'ID')}"
     )
 
 

@@ -116,7 +116,7 @@ def progress_line(told: Reading | Listing | Sending | Waiting) -> str:
         case Waiting():
             doubts = f"{counted(told.doubts, 'upload')} in doubt"
             if not told.unsettled and told.doubts:
-                return f"waiting for what tells of {doubts}"
+                return f"waiting to find out about {doubts}"
             also = f", {doubts}" if told.doubts else ""
             return f"waiting for {counted(told.unsettled, 'execution')} to end{also}"
 

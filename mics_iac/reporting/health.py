@@ -40,10 +40,10 @@ def health_lines(health: Health) -> list[Line]:
         line("in doubt: ", Span(a, "bold", solid=True), ": whether its import was created") for a in health.creating
     ]
     if health.doubts or health.creating:
-        lines.append(line("          the next apply finds out what became of these", hang=10))
+        lines.append(line("          the next apply finds out what became of these, or says how to decide", hang=10))
     lines.append(line())
     if not health.faults:
-        return [*lines, line(Span("Sound: nothing is wrong.", "add"))]
+        return [*lines, line(Span("Sound: state and journals can be read.", "add"))]
     for fault in health.faults:
         lines += [*told(Span("Wrong: ", "error"), message=fault.message), *told("  ", message=fault.remedy)]
     return lines

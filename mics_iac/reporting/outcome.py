@@ -43,7 +43,12 @@ def trouble_lines(outcome: Outcome) -> list[Line]:
     for sentence in outcome.unfinished:
         lines += told(Span("Not done: ", "warn"), message=sentence)
     if outcome.failures or outcome.unfinished or outcome.interrupted:
-        lines.append(line("What was done is recorded: run apply again to go on, nothing is loaded twice.", hang=2))
+        lines.append(
+            line(
+                "What was done is recorded. Mend what is named above, then run apply again: nothing is loaded twice.",
+                hang=2,
+            )
+        )
     return lines
 
 

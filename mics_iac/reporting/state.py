@@ -12,7 +12,9 @@ from mics_iac.core.state import Execution, ImportState, Incarnation
 from mics_iac.reporting.figures import counted, number, size
 from mics_iac.reporting.lines import Line, Span, Style, columns, line, safe
 
-FORMAT_VERSION = "1.0"
+HEAD = {"format_version": "1.0", "mics_iac_version": __version__}
+"""What each document about the state begins with."""
+
 _WIDEST = 48  # a longer address pushes its own line aside, not those of all others
 
 
@@ -120,8 +122,7 @@ def _part(number_: int) -> list[Span]:
 def list_json(imports: Mapping[str, ImportState]) -> Mapping[str, object]:
     """The document: every address with all that is known of it."""
     return {
-        "format_version": FORMAT_VERSION,
-        "mics_iac_version": __version__,
+        **HEAD,
         "imports": [address_json(address, held) for address, held in sorted(imports.items())],
     }
 

@@ -18,7 +18,7 @@ _WAYS_OUT = {
     errno.EACCES: "give this user the right to read and write there, or run as the one who has it",
     errno.EPERM: "give this user the right to read and write there, or run as the one who has it",
     errno.ENOTDIR: "a part of that path is a file and no folder: correct the path of the state",
-    errno.EISDIR: "that is a folder: the path of the state must name a file",
+    errno.EISDIR: "a folder stands there: move it away, or correct the path of the state",
     errno.ELOOP: "that is a link, or links that lead in a circle: remove it, or name the file itself",
     errno.ENAMETOOLONG: "choose a shorter name for the manifest or the path of the state",
     errno.ENOENT: "a folder of that path is not there: make it, or correct the path of the state",

@@ -68,9 +68,14 @@ class FileBackend:
         """See Backend."""
         with self._guard, told("read the journals of the state", self._given):
             names = [match[1] for name in self._names() if (match := self._journal_name.fullmatch(name))]
-            found = [(name, read_file(self._disk, self._journal_path(name))) for name in sorted(names)]
+            found = [(name, self._read_journal(name)) for name in sorted(names)]
         # One that vanished since it was listed was dropped by a save.
         return [Blob(name, str(self._journal_path(name)), data) for name, data in found if data is not None]
+
+    def _read_journal(self, name: str) -> bytes | None:
+        path = self._journal_path(name)
+        with told("read a journal of the state", path):
+            return read_file(self._disk, path)
 
     def append(self, name: str, data: bytes) -> None:
         """See Backend."""

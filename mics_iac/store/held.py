@@ -18,7 +18,7 @@ from mics_iac.core.health import Mended
 from mics_iac.core.journal import Entry, RunBegun, encode_entries
 from mics_iac.core.ledger import Ledger
 from mics_iac.core.state import encode_state
-from mics_iac.errors import MicsError, StateConflict, StoreFailed
+from mics_iac.errors import Locked, MicsError, StateConflict, StoreFailed
 from mics_iac.store.backend import LEASE, Backend, LockInfo, Process, milliseconds
 from mics_iac.store.history import History, read_history
 from mics_iac.store.lease import Lease, take
@@ -146,7 +146,7 @@ class Held:
         self._turn = threading.Condition()
         self._leading = False
         self._waiting: list[_Ticket] = []
-        self._broken: StoreFailed | None = None
+        self._broken: StoreFailed | StateConflict | Locked | None = None
 
     @property
     def lineage(self) -> str:
@@ -208,7 +208,7 @@ class Held:
                 self._lease.fence(SAVING)
                 self._write()
             except MicsError as error:
-                error.add_note("the state was not saved; what this run did is in its journal, and the next run goes on")
+                error.add_note("the state was not saved; what this run did is in its journal, or is found again")
                 raise
 
     def save_after(self, error: BaseException) -> None:
@@ -267,7 +267,12 @@ class Held:
             self._unsaved.append(journal.name)
             entries = [self._begin(), *entries]
         data, crc = encode_entries(entries, crc=journal.crc)
-        self._backend.append(journal.name, data)
+        try:
+            self._backend.append(journal.name, data)
+        except StateConflict:
+            # Another run folded it: if it could, this one has lost the lock, and that is what is to be said.
+            self._lease.fence(0)
+            raise
         journal.crc = crc
         return entries
 
@@ -303,11 +308,13 @@ class Held:
 
     def _refuse_broken(self) -> None:
         if self._broken is not None:
-            raise StoreFailed(self._broken.message, remedy=self._broken.remedy)
+            raise type(self._broken)(self._broken.message, remedy=self._broken.remedy)
 
 
-def _broken_by(error: BaseException) -> StoreFailed:
+def _broken_by(error: BaseException) -> StoreFailed | StateConflict | Locked:
     """What every later record, fence and save says: the reason why this one failed, with its own way out."""
+    if isinstance(error, StoreFailed | StateConflict | Locked):
+        return error
     if isinstance(error, MicsError):
         return StoreFailed(error.message, remedy=error.remedy or _GO_ON)
     return StoreFailed(f"the journal could not be written: {str(error) or type(error).__name__}", remedy=_GO_ON)

@@ -91,7 +91,7 @@ def test_each_trouble_has_its_address_and_its_next_step() -> None:
         "execution 772 ended FAILED of 10 records sent\n  the platform says: queue\\ntrouble\n",
         "0 rejected of 10 records sent, max_failures is 0; 2 unaccounted for\n",
         "Not done: fr/f: ",
-        "run apply again to go on",
+        "then run apply again",
     ):
         assert words in shown
 

@@ -125,6 +125,6 @@ def test_while_a_doubt_is_waited_for_nothing_is_said_to_be_sent() -> None:
     scene.tell(Sending("fr/a", "data/1.ndjson", 1, 50, 100))
     assert scene.now().startswith("sending: ")
     scene.tell(Waiting(0, 1))
-    assert scene.now() == "waiting for what tells of 1 upload in doubt"
+    assert scene.now() == "waiting to find out about 1 upload in doubt"
     scene.tell(Sending("fr/a", "data/1.ndjson", 1, 0, 100))
     assert scene.now().startswith("sending: ")

@@ -109,7 +109,7 @@ def test_a_folder_in_its_place_is_refused(tmp_path: Path) -> None:
     for act in (lambda: backend(path).read(), lambda: backend(path).write(b"x", expected="v")):
         with pytest.raises(StoreFailed, match=r"imports\.state\.json: Is a directory") as caught:
             act()
-        assert "must name a file" in str(caught.value.remedy)
+        assert "a folder stands there" in str(caught.value.remedy)
 
 
 def test_a_pipe_in_its_place_is_refused_at_once(tmp_path: Path) -> None:
