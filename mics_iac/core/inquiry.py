@@ -82,8 +82,8 @@ def _held_under(effects: Iterable[Effect]) -> dict[str, str]:
 def to_list(plan: Plan, ledger: Ledger) -> dict[str, tuple[str, str]]:
     """The imports whose executions bear on the plan, by import id: (datamart id, address).
 
-    Those that are there already and that something is to be loaded through or has failed to, and those with unsettled
-    executions or open doubts.
+    Those that are there already and that something is to be loaded through or has failed to, those with unsettled
+    executions or open doubts, and those in which failed what is to be loaded: it may have run again.
     """
     there = {a.address: (a.id, a.settings.datamart_id) for a in plan.actions if isinstance(a, Keep)}
     there |= {a.address: (a.id, a.before.datamart_id) for a in plan.actions if isinstance(a, Adopt | Change)}
@@ -91,8 +91,24 @@ def to_list(plan: Plan, ledger: Ledger) -> dict[str, tuple[str, str]]:
     found = {there[a][0]: (there[a][1], a) for a in sorted(wanted)}
     for loaded in ledger.unsettled():
         found.setdefault(loaded.import_id, (ledger.datamart_of(loaded), loaded.address))
+    for import_id, place in failed_in(plan, ledger).items():
+        found.setdefault(import_id, place)
     for doubting in ledger.doubting():
         found.setdefault(doubting.import_id, (doubting.settings.datamart_id, doubting.address))
+    return found
+
+
+def failed_in(plan: Plan, ledger: Ledger) -> dict[str, tuple[str, str]]:
+    """The imports in which failed what is to be loaded, as of `to_list`: it may have run again since."""
+    kinds = {a.address: a.settings.kind for a in plan.actions if isinstance(a, Keep)}
+    kinds |= {a.address: a.before.kind for a in plan.actions if isinstance(a, Adopt)}
+    kinds |= {a.address: a.after.kind for a in plan.actions if isinstance(a, Create | Change)}
+    found: dict[str, tuple[str, str]] = {}
+    for upload in plan.uploads:
+        kind = kinds[upload.address]
+        for loaded in ledger.loaded(kind, upload.sha256):
+            if loaded.failed and loaded.import_id in ledger.living(kind[0]):
+                found[loaded.import_id] = (kind[0], loaded.address)
     return found
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from mics_iac.core.journal import ExecutionSettled, ImportChanged, ImportGone
-from mics_iac.core.ledger import Ledger, Loaded
+from mics_iac.core.ledger import Ledger
+from mics_iac.core.loaded import Loaded
 from mics_iac.core.observed import ENDED, Observed, RemoteExecution
 from mics_iac.core.state import Execution
 

@@ -10,14 +10,14 @@ that outlived its state (a restored backup), and whatever it did is found again 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
-from dataclasses import dataclass
 from typing import TypeAlias, assert_never
 
 import msgspec
 
 from mics_iac.core import journal
 from mics_iac.core.address import base_of
-from mics_iac.core.observed import ENDED, FAILED
+from mics_iac.core.loaded import Doubting, Loaded, OpenDoubt
+from mics_iac.core.observed import ENDED
 from mics_iac.core.settings import Settings
 from mics_iac.core.slots import HeldImport, Outcome, Slot
 from mics_iac.core.state import Creating, Doubt, Execution, ImportState, Incarnation, State, Stranger
@@ -32,43 +32,6 @@ _ToSlot: TypeAlias = (
     | journal.ImportGone
     | journal.ExecutionSettled
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Loaded:
-    """Where a content stands in the ledger."""
-
-    address: str
-    import_id: str
-    execution: Execution
-
-    @property
-    def failed(self) -> bool:
-        """Whether its execution came to nothing, so that the content does not count as loaded."""
-        return self.execution.status in FAILED
-
-
-@dataclass(frozen=True, slots=True)
-class Doubting:
-    """An import that is there, and its uploads whose outcome is not known; `current`: not replaced by another."""
-
-    address: str
-    import_id: str
-    settings: Settings
-    doubts: tuple[Doubt, ...]
-    current: bool
-
-
-@dataclass(frozen=True, slots=True)
-class OpenDoubt:
-    """An upload of this content into an import, whose answer was lost; `askable` while that import is there to ask."""
-
-    address: str
-    import_id: str
-    kind: tuple[str, str]
-    source: str
-    sha256: str
-    askable: bool
 
 
 class Ledger:
@@ -171,11 +134,11 @@ class Ledger:
 
     def loaded(self, kind: tuple[str, str], sha256: str) -> list[Loaded]:
         """Where this content was accepted, in this datamart and document type, under whatever address."""
+        found = [self._accepted(*place) for place in self._contents.get(sha256, ())]
         return [
-            Loaded(address, import_id, execution)
-            for address, import_id, execution_id in self._contents.get(sha256, ())
-            if (execution := self._execution(address, import_id, execution_id, kind=kind)) is not None
-            and execution.sha256 == sha256
+            Loaded(place, i.id, execution, i.gone)
+            for place, i, execution in (one for one in found if one is not None)
+            if i.settings.kind == kind and execution.sha256 == sha256
         ]
 
     def gone(self, address: str) -> bool:
@@ -352,6 +315,8 @@ class Ledger:
         self._index_all(address, import_)
 
     def _move(self, source: str, target: str) -> None:
+        if (creating := self._creating.pop(source, None)) is not None:
+            self._creating[target] = creating
         slot = self._slots.pop(source, None)
         if slot is None:
             return
@@ -362,8 +327,6 @@ class Ledger:
         self._slots[target] = slot
         for import_ in reversed(slot.all()):
             self._index_all(target, import_)
-        if (creating := self._creating.pop(source, None)) is not None:
-            self._creating[target] = creating
 
     def _index_all(self, address: str, import_: HeldImport) -> None:
         for execution in import_.executions.values():
@@ -373,12 +336,12 @@ class Ledger:
         self._contents.setdefault(execution.sha256, {})[address, import_.id, execution.id] = None
         self._newest[base_of(address), execution.source] = execution
 
-    def _execution(self, address: str, import_id: str, execution_id: str, *, kind: tuple[str, str]) -> Execution | None:
+    def _accepted(self, address: str, import_id: str, execution_id: str) -> tuple[str, HeldImport, Execution] | None:
         slot = self._slots.get(address)
         held: list[HeldImport] = slot.all() if slot is not None else []
         for import_ in [*held, *self._forgotten.get(address, [])]:
-            if import_.id == import_id and import_.settings.kind == kind and execution_id in import_.executions:
-                return import_.executions[execution_id]
+            if import_.id == import_id and execution_id in import_.executions:
+                return address, import_, import_.executions[execution_id]
         return None
 
     def _one(self, address: str, import_id: str | None) -> HeldImport | None:

@@ -15,7 +15,8 @@ import msgspec
 
 from mics_iac.core.address import base_of, matches
 from mics_iac.core.desired import DesiredImport, Part
-from mics_iac.core.ledger import Ledger, Loaded, OpenDoubt
+from mics_iac.core.ledger import Ledger
+from mics_iac.core.loaded import Loaded, OpenDoubt
 from mics_iac.core.observed import SUCCEEDED, Observed
 from mics_iac.core.outcome import shortfall_of
 from mics_iac.core.plan import Options, Refused, Skip, Stuck, Upload
@@ -113,7 +114,7 @@ class Loading:
         kind = wanted.settings.kind
         found = self._ledger.loaded(kind, part.sha256)
         mine = [f for f in found if base_of(f.address) in target.bases or f.import_id == target.import_id]
-        loaded = next((f for f in mine if not f.failed), None)
+        loaded = next((f for f in mine if f.counts), None)
         planned = self._planned.get((*kind, part.sha256))
         if planned is not None and base_of(planned[0]) == base_of(wanted.address):
             return _skip(wanted, part, f"same content as {planned[1]}")
@@ -122,8 +123,11 @@ class Loading:
             return _upload(wanted, part, f"--reload: execution {loaded.execution.id} loaded it before", again=True)
         if loaded is not None:
             return _skip(wanted, part, _where(loaded, held, part))
+        lost_sight = next((f for f in mine if f.lost_sight), None)
+        if lost_sight is not None and not again:
+            return self._unseen(wanted, part, lost_sight)
         if not wanted.declared.allow_shared_content:
-            other = next((f for f in found if not f.failed and f not in mine), None)
+            other = next((f for f in found if f.counts and f not in mine), None)
             if other is not None or planned is not None:
                 return _shared(wanted, part, other, planned)
         if part.sha256 in target.lost:
@@ -133,7 +137,24 @@ class Loading:
             return msgspec.structs.replace(_upload(wanted, part, why), doubted=True)
         if again:
             return _upload(wanted, part, "--reload")
-        return self._undone(target, part, [f for f in mine if f.import_id == target.import_id])
+        undone = self._undone(target, part, [f for f in mine if f.import_id == target.import_id])
+        others = [] if wanted.declared.allow_shared_content else [f for f in found if f not in mine]
+        if isinstance(undone, Upload) and others:
+            # It failed there, and may have run again by the time that it is sent.
+            return msgspec.structs.replace(undone, doubted=True)
+        return undone
+
+    def _unseen(self, wanted: DesiredImport, part: Part, loaded: Loaded) -> Upload | Stuck:
+        """Decide on content whose import was deleted before its execution had ended: a person must."""
+        why = f"execution {loaded.execution.id} had not ended when its import was deleted"
+        if self._options.retry_failed:
+            return _upload(wanted, part, f"--retry-failed: {why}")
+        resolve = f"mics-iac state resolve {quote(f'{wanted.address}:{part.source}')}"
+        return _stuck(
+            wanted,
+            part,
+            f"{why}: if it was loaded, {resolve} --execution {loaded.execution.id}; if not, --retry-failed sends it",
+        )
 
     def _undone(self, target: _Target, part: Part, failed: list[Loaded]) -> Upload | Stuck:
         """Decide on content that is not loaded: first what an earlier attempt came to, then whether it is new."""
@@ -171,10 +192,10 @@ class Loading:
 class _Target:
     """One import, and what the ledger and the platform say of parts that may go into it.
 
-    `possible` are executions that the ledger does not know, one for each line count (None: not counted yet),
-    `equal` those whose bytes were read before, by sha256. `refused` are HTTP statuses by sha256, `doubted` the
-    parts whose last answer was lost; `elsewhere` those whose answer was lost by another import, with its address,
-    `lost` those by an import that cannot be asked any more.
+    `possible` are executions that the ledger does not know, by line count (None: not counted yet), `equal` those whose
+    bytes were read before, by sha256. `refused` are HTTP statuses by sha256, `doubted` the parts whose last answer was
+    lost; `elsewhere` those whose answer was lost by another import, with its address, `lost` those by an import that
+    cannot be asked any more.
     """
 
     wanted: DesiredImport

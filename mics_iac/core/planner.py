@@ -200,9 +200,11 @@ class _Planner:
             for i in self.observed.titled(settings.title)
             if i.id not in owned and self._taken.get(i.id, wanted.address) == wanted.address
         ]
-        creating = self.ledger.creating(wanted.address)
-        if creating is not None and creating.settings.title == settings.title:
-            ours = [i for i in candidates if i.id not in creating.known]
+        creating = self.ledger.creating(self._moves.get(wanted.address, wanted.address))
+        if creating is not None and creating.settings.kind == settings.kind:
+            # The name may have been changed since.
+            made = self.observed.titled(creating.settings.title)
+            ours = [i for i in made if i.id not in owned and i.id not in creating.known and i.id not in self._taken]
             if len(ours) == 1:
                 return self._adopt(wanted, ours[0], why="created by a run whose answer was lost", ours=True)
         if not candidates:

@@ -20,8 +20,9 @@ def selected(desired: Desired, options: Options, ledger: Ledger) -> list[Desired
     addresses = [w.address for w in desired.imports]
     for pattern in (*options.target, *options.exclude):
         _must_match(pattern, addresses)
+    doubted = sorted({doubt.address for doubt in ledger.open_doubts()} - set(addresses))
     for pattern in options.ignore_history:
-        _must_match(pattern, [*addresses, *(a for a in ledger.addresses() if ledger.doubts(a) and a not in addresses)])
+        _must_match(pattern, [*addresses, *doubted])
     for wish in options.reload:
         pattern, _, path = wish.partition(":")
         _must_match(pattern, addresses)
@@ -44,7 +45,7 @@ def _must_match(pattern: str, addresses: list[str]) -> None:
 
 def moves_of(desired: Desired, ledger: Ledger) -> dict[str, str]:
     """Which held address each declared one takes over, by the `moved` blocks that still have something to move."""
-    held = set(ledger.addresses())
+    held = {*ledger.addresses(), *ledger.creations()}
     moves: dict[str, str] = {}
     for wanted in desired.imports:
         if wanted.address in held:

@@ -14,6 +14,7 @@ from functools import partial
 
 from mics_iac.core import journal
 from mics_iac.core.learn import learn_executions, learn_imports
+from mics_iac.core.ledger import Ledger
 from mics_iac.core.observed import Observed
 from mics_iac.core.outcome import Outcome
 from mics_iac.core.plan import Move, Plan, Skip, Stuck
@@ -43,7 +44,7 @@ def execute(
         job = Job(plan, observed, world, held, crew, sending)
         _record_moves(job)
         with held.reading() as ledger:
-            lanes = lay_out(plan, ledger, sending=sending)
+            lanes = lay_out(plan, ledger, sending=sending, asked=observed.imports if plan.refreshed else None)
         _Execution(job, lanes, run).go_through()
     return Outcome(
         plan=plan,
@@ -63,6 +64,12 @@ def _record_moves(job: Job) -> None:
     with job.held.reading() as ledger:
         learned = list(learn_imports(ledger, job.observed))
     job.held.record(*learned)
+
+
+def _is_loaded(ledger: Ledger, part: Stuck) -> bool:
+    """Whether a part that had failed turned out to be loaded after all."""
+    settings = ledger.settings(part.address)
+    return settings is not None and any(f.counts for f in ledger.loaded(settings.kind, part.sha256))
 
 
 class _Execution:
@@ -169,7 +176,9 @@ class _Execution:
     def _stuck(self) -> Iterator[str]:
         """A sentence for each import with parts that failed before; what failed in this run has been told already."""
         told = {short.address for short in self._job.account.shortfalls}
-        stuck = Counter(a.address for a in self._job.plan.actions if isinstance(a, Stuck) and a.address not in told)
+        with self._job.held.reading() as ledger:
+            left = [a for a in self._job.plan.actions if isinstance(a, Stuck) and not _is_loaded(ledger, a)]
+        stuck = Counter(a.address for a in left if a.address not in told)
         for address, count in stuck.items():
             parts = "1 part" if count == 1 else f"{count} parts"
             yield f"{address}: {parts} not loaded, as marked `!`: mend the data, or send again with --retry-failed"

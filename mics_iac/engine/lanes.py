@@ -11,7 +11,9 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import Enum, auto
 
-from mics_iac.core.ledger import Ledger, Loaded
+from mics_iac.core.address import base_of
+from mics_iac.core.ledger import Ledger
+from mics_iac.core.loaded import Loaded
 from mics_iac.core.manifest import NO_FAILURES, Budget
 from mics_iac.core.observed import FAILED, RemoteExecution
 from mics_iac.core.plan import Effect, Upload
@@ -69,11 +71,10 @@ class Lane:
     """One import, its effects, its tasks, and its executions as last listed.
 
     `former`: it was replaced by another at its address, and is asked about uploads in doubt alone. `creating`: all that
-    is asked is whether it was created. `import_id` and
-    `settings` are None until the import is there. `listed_at` and `listed_until` are the moments (monotonic
-    seconds) at which the last listing began and ended, None before the first. `read` has the digests of strangers'
-    input files, `gone` those whose input file the platform has no more, `unreadable` those that could not be read
-    in this run.
+    is asked is whether it was created. `import_id` and `settings` are None until the import is there. `listed_at` and
+    `listed_until` are the moments (monotonic seconds) at which the last listing began and ended, None before the first.
+    `read` has the digests of strangers' input files, `denied` the contents that a person said they are not, `gone`
+    those whose input file the platform has no more, `unreadable` those that could not be read in this run.
     """
 
     address: str
@@ -126,7 +127,8 @@ class Lane:
     def alike(self, part: Upload | Doubt, verdict: Verdict) -> Iterator[RemoteExecution]:
         """The strangers that may be this part by their line count, and of which this is to be said."""
         for count in counts_like(lines=part.lines, records=part.records):
-            yield from self._by_lines.get(count, {}).get(verdict, ())
+            found = self._by_lines.get(count, {}).get(verdict, ())
+            yield from (e for e in found if part.sha256 not in self.denied.get(e.id, ()))
 
     def to_read(self, counts: Collection[int | None]) -> list[RemoteExecution]:
         """The strangers of these line counts whose input files can be read and were not."""
@@ -242,13 +244,18 @@ def next_step(lane: Lane, task: Task, *, settle_delay: float) -> Step:
 
 
 def elsewhere(lane: Lane, task: Task, ledger: Ledger) -> Loaded | str | None:
-    """What another import has to do with a part: it loaded it, or (its address) may have; None where neither."""
+    """Who has loaded a part by now, or (an address) may have; None where nobody.
+
+    One that failed when the plan was made may have run again since, in whatever import of this address.
+    """
     part, settings = task.part, lane.settings
-    if settings is None or not isinstance(part, Upload) or not part.doubted:
+    if settings is None or not isinstance(part, Upload) or part.again:
         return None
     for loaded in ledger.loaded(settings.kind, part.sha256):
-        if loaded.import_id != lane.import_id and not loaded.failed:
+        if loaded.counts and (part.doubted or base_of(loaded.address) == base_of(lane.address)):
             return loaded
+    if not part.doubted:
+        return None
     # One whose import is gone since the plan was made stays a doubt.
     doubts = (d for d in ledger.open_doubts() if d.kind == settings.kind and d.sha256 == part.sha256)
     return next((d.address for d in doubts if d.import_id != lane.import_id), None)
@@ -257,10 +264,8 @@ def elsewhere(lane: Lane, task: Task, ledger: Ledger) -> Loaded | str | None:
 def _concerning(task: Task, strangers: Iterator[RemoteExecution], lane: Lane) -> Iterator[RemoteExecution]:
     """The strangers that matter to a part.
 
-    Not those of which a person said that they do not hold this content. With --ignore-history, and for what --reload
-    sends again, only those that came to be after a lost request.
+    With --ignore-history, and for what --reload sends again, only those that came to be after a lost request.
     """
-    strangers = (e for e in strangers if task.part.sha256 not in lane.denied.get(e.id, ()))
     if not (lane.ignore_history or task.again):
         return strangers
     return (e for e in strangers if task.doubts and e.id not in task.before)

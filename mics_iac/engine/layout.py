@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 from mics_iac.core.address import base_of, matches
-from mics_iac.core.ledger import Doubting, Ledger
+from mics_iac.core.ledger import Ledger
+from mics_iac.core.loaded import Doubting
 from mics_iac.core.manifest import NO_FAILURES, Budget
 from mics_iac.core.plan import Adopt, Create, Effect, Move, Plan, Upload
 from mics_iac.core.state import Doubt
 from mics_iac.engine.lanes import Lane, Task
 
 
-def lay_out(plan: Plan, ledger: Ledger, *, sending: bool = True) -> list[Lane]:
+def lay_out(plan: Plan, ledger: Ledger, *, sending: bool = True, asked: Collection[str] | None = None) -> list[Lane]:
     """A lane for each address that the plan touches, then one for each other import or creation in doubt.
 
     Moves are done already: the ledger has every import under its new address. Not `sending`: only imports that are
-    there, what adopts them, and parts to look for.
+    there, what adopts them, and parts to look for. `asked` are the datamarts that could be asked (None: all): doubts in
+    another one, which nothing that is declared needs, wait until it answers.
     """
     effects: dict[str, list[Effect]] = {}
     for effect in plan.effects:
@@ -27,7 +29,10 @@ def lay_out(plan: Plan, ledger: Ledger, *, sending: bool = True) -> list[Lane]:
     doubts: dict[str, Sequence[Doubt]] = {}
     former: list[Lane] = []
     for one in ledger.doubting():
-        if one.current and not _replaced(one.import_id, effects.setdefault(one.address, [])):
+        if asked is not None and one.settings.datamart_id not in asked:
+            continue
+        adopted_back = any(isinstance(e, Adopt) and e.id == one.import_id for e in effects.get(one.address, ()))
+        if adopted_back or (one.current and not _replaced(one.import_id, effects.setdefault(one.address, []))):
             doubts[one.address] = one.doubts
         else:
             former.append(_former(plan, one))

@@ -14,8 +14,9 @@ from shlex import quote
 
 from mics_iac.core import journal
 from mics_iac.core.address import base_of
-from mics_iac.core.ledger import Loaded
-from mics_iac.core.observed import RemoteExecution
+from mics_iac.core.learn import learn_executions
+from mics_iac.core.loaded import Loaded
+from mics_iac.core.observed import Observed, RemoteExecution
 from mics_iac.core.plan import Upload
 from mics_iac.core.progress import Notice
 from mics_iac.core.wording import listed
@@ -99,12 +100,17 @@ class Parts:
         watched = self._watched(lane)
         if lane.ordered and watched.unsettled:
             return
+        if lane.ordered and self.rounds.unsettled_at(lane.address):
+            # An import that this one replaces is still at work on an earlier part.
+            self.rounds.next_round(watched)
+            return
         counts: set[int | None] = set()
-        again = False
+        again = passed = False
         for task in lane.queued():
             match next_step(lane, task, settle_delay=self.job.world.limits.settle_delay):
                 case steps.Send():
                     again = not self._line_up(lane, task) or again
+                    passed = task.stage is Stage.DONE
                 case steps.Take(execution):
                     task.stage = Stage.BUSY
                     work = partial(self.job.held.record, _adopted(lane, task, execution))
@@ -113,6 +119,7 @@ class Parts:
                     task.stage = Stage.DONE
                     self.job.held.record(*_closed(lane.address, task))
                     self.job.account.missing += isinstance(task.part, Upload)
+                    passed = True
                 case steps.Read(some):
                     counts.update(some)
                 case steps.Look(at):
@@ -124,6 +131,9 @@ class Parts:
                     self._give_up(lane, task, _doubtful(lane, task, executions))
                 case steps.Unreadable(execution):
                     self._give_up(lane, task, _unreadable(lane, task, execution))
+        if passed and lane.ordered:
+            self._advance(lane)
+            return
         if again:
             self.rounds.next_round(watched)
         unread = lane.to_read(counts)
@@ -278,10 +288,22 @@ class Parts:
 
     def _listed(self, watched: Watched, seen: Seen) -> None:
         lane = self._by_import[watched.import_id]
+        self._learn(lane, watched, seen)
         with self.job.held.reading() as ledger:
             known = ledger.known_executions(lane.address, lane.import_id)
         lane.listed(seen, known=known)
         self._advance(lane)
+
+    def _learn(self, lane: Lane, watched: Watched, seen: Seen) -> None:
+        """Take in what became of executions that nobody waits for: one that had failed may run again."""
+        remotes = {e.id: e for e in seen.executions}
+        with self.job.held.reading() as ledger:
+            learned = learn_executions(ledger, Observed(executions={watched.import_id: tuple(seen.executions)}))
+            moved = [loaded for loaded, _ in learned if loaded.execution.id not in watched.unsettled]
+        self.rounds.settle([(loaded, remotes[loaded.execution.id]) for loaded in moved])
+        for loaded in moved:
+            if not remotes[loaded.execution.id].ended:
+                self._await(lane, loaded.execution.id)
 
     def _short(self, loaded: Loaded) -> None:
         lane = self._by_address.get(loaded.address)

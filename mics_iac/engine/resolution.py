@@ -78,7 +78,7 @@ def _subjects(project: Project, state: State, address: str, path: str | None) ->
 
 def _refuse_loaded(state: State, subject: Subject) -> None:
     kind = subject.import_.settings.kind
-    loaded = next((one for one in Ledger(state).loaded(kind, subject.sha256) if not one.failed), None)
+    loaded = next((one for one in Ledger(state).loaded(kind, subject.sha256) if one.counts), None)
     if loaded is not None:
         raise GuardRefused(
             f"{visible(subject.source)} is not in doubt: execution {loaded.execution.id} loaded it",
@@ -117,6 +117,8 @@ def _declared(project: Project, address: str, current: Incarnation, path: str) -
 
 def _take(project: Project, held: Held, subjects: Sequence[Subject], execution_id: str) -> Decision:
     """The part is this execution: of an import that is there, or, on a person's word alone, of one that is gone."""
+    if _went_through(held, subjects, execution_id):
+        return Decision(subjects[0], execution_id, checked=False)
     for subject in subjects:
         _refuse_known(held, subject, execution_id)
         if not subject.import_.gone and (remote := _find(project, subject, execution_id)) is not None:
@@ -129,7 +131,22 @@ def _take(project: Project, held: Held, subjects: Sequence[Subject], execution_i
             f"import {imports} has no execution {quoted(execution_id)}",
             remedy="look for its id in Navigator, or use --resend if there is none",
         )
-    return _adopt(held, gone, RemoteExecution(execution_id, "UNKNOWN"), checked=False)
+    decided = _adopt(held, gone, RemoteExecution(execution_id, "SUCCEEDED"), checked=False)
+    held.record(journal.ExecutionSettled(gone.address, execution_id, "SUCCEEDED"))
+    return decided
+
+
+def _went_through(held: Held, subjects: Sequence[Subject], execution_id: str) -> bool:
+    """Whether the execution is one that had not ended when its import was deleted; then it did end well."""
+    with held.reading() as ledger:
+        found = [
+            one
+            for subject in subjects
+            for one in ledger.loaded(subject.import_.settings.kind, subject.sha256)
+            if one.lost_sight and one.execution.id == execution_id
+        ]
+    held.record(*(journal.ExecutionSettled(one.address, execution_id, "SUCCEEDED") for one in found))
+    return bool(found)
 
 
 def _refuse_known(held: Held, subject: Subject, execution_id: str) -> None:

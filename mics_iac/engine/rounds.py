@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from mics_iac.core.learn import settled
-from mics_iac.core.ledger import Loaded
+from mics_iac.core.loaded import Loaded
 from mics_iac.core.observed import RemoteExecution
 from mics_iac.core.progress import Notice
 from mics_iac.engine.job import Job, attempt
@@ -193,6 +193,10 @@ class Rounds:
             if short is not None:
                 job.crew.call(partial(fetch_errors, short, remote, job.world), job.account.shortfalls.append)
                 self.short(loaded)
+
+    def unsettled_at(self, address: str) -> bool:
+        """Whether an execution of any import that stands or stood behind this address is waited for."""
+        return any(w.unsettled for w in self._watched.values() if w.address == address)
 
     @property
     def unsettled(self) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from mics_iac.core.ledger import Loaded
+from mics_iac.core.loaded import Loaded
 from mics_iac.core.manifest import Budget
 from mics_iac.core.observed import RemoteExecution
 from mics_iac.core.outcome import Shortfall, shortfall_of

@@ -134,10 +134,11 @@ class _Watched:
 
     def read(self, size: int, /) -> bytes:
         block = self._reader.read(size)
+        self._sent += len(block)
+        # Told before the lock is asked for: who shows it may stand still, and nothing may come after the last look.
+        self._tell(Sending(self._load.address, self._load.source, self._load.part, self._sent, self._load.bytes))
         if not block:
             self._held.fence(0)
-        self._sent += len(block)
-        self._tell(Sending(self._load.address, self._load.source, self._load.part, self._sent, self._load.bytes))
         return block
 
     def close(self) -> None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 from mics_iac.core.desired import Desired, settings_of
 from mics_iac.core.health import Health
-from mics_iac.core.inquiry import pins_of, to_ask, to_check, to_list
+from mics_iac.core.inquiry import failed_in, pins_of, to_ask, to_check, to_list
 from mics_iac.core.learn import learn_executions, learn_imports
 from mics_iac.core.ledger import Ledger
 from mics_iac.core.manifest import Manifest
@@ -103,13 +103,13 @@ def apply_saved(project: Project, saved: Plan, *, approve: Callable[[Plan], bool
         with held.reading() as ledger:
             scratch = Ledger(ledger.state())
         moved = [*_moved_files(project, saved), *_moved_base(saved, scratch)]
-        observed = gather.observe(to_check(saved, scratch), world)
+        observed = gather.observe(to_check(saved, scratch), world, needed=set(saved.datamarts.values()))
         now = pins_of(saved.effects, observed, scratch)
         moved += [pin for pin, value in saved.pins.items() if now.get(pin) != value]
         if moved:
             raise PlanStale("the saved plan is stale: what it rests on has moved", moved=tuple(moved), remedy=_AGAIN)
         scratch.extend(learn_imports(scratch, observed))
-        lists = {i: datamart_id for i, (datamart_id, _) in to_list(saved, scratch).items()}
+        lists = {i: dm for i, (dm, _) in to_list(saved, scratch).items() if dm in observed.imports}
         return _carry_out(project, saved, gather.with_executions(observed, lists, world), held, tally, approve=approve)
 
 
@@ -242,9 +242,10 @@ def _plan(
     needed = {w.settings.datamart_id for w in desired.imports}
     observed = gather.observe(to_ask(desired, ledger, options, refresh=refresh), world, needed=needed)
     ledger.extend(learn_imports(ledger, observed))
-    if refresh:
-        draft = make_plan(desired, observed, ledger, origin=origin, options=options)
-        lists = {i: dm for i, (dm, _) in to_list(draft, ledger).items() if dm in observed.imports}
+    draft = make_plan(desired, observed, ledger, origin=origin, options=options, refreshed=refresh)
+    asked = to_list(draft, ledger) if refresh else failed_in(draft, ledger)
+    if asked:
+        lists = {i: dm for i, (dm, _) in asked.items() if dm in observed.imports or not refresh}
         observed = gather.with_executions(observed, lists, world)
         ledger.extend([entry for _, entry in learn_executions(ledger, observed)])
     return make_plan(desired, observed, ledger, origin=origin, options=options, refreshed=refresh), observed

@@ -130,6 +130,7 @@ def test_planning_changes_nothing_that_it_was_given() -> None:
 def test_a_gone_import_is_made_again_and_its_content_is_still_loaded() -> None:
     begun = journal.UploadBegun("fr/a", "10", "t", "x", 1, SHA, 10, 2, 2)
     gone = journal.ImportGone("fr/a", "10")
-    ledger = ledger_of(CREATED, begun, journal.UploadAccepted("fr/a", "t", "9", "SUCCEEDED"), gone)
+    accepted = journal.UploadAccepted("fr/a", "t", "9", "RUNNING")
+    ledger = ledger_of(CREATED, begun, accepted, journal.ExecutionSettled("fr/a", "9", "SUCCEEDED", 2, 0), gone)
     plan = plan_of(Desired((wanted("a", PART),)), Observed({"1": {}}), ledger)
     assert [type(a) for a in plan.actions] == [Create, Skip]

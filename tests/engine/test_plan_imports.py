@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from mics_iac.core.plan import Adopt, Change, Create, Guard, Keep, Leftover, Move, Plan, Skip, Upload, count
+from mics_iac.core.plan import Adopt, Change, Create, Guard, Keep, Leftover, Move, Plan, Skip, Stuck, Upload, count
+from mics_iac.engine.resolution import resolve
 from mics_iac.errors import GuardRefused
 from tests.rig import Rig, manifest, visits
 
@@ -261,10 +262,18 @@ def test_deleted_outside_while_an_execution_had_not_settled(rig: Rig) -> None:
     (old,) = rig.sandbox.imports()
     rig.sandbox.delete_import(old.id)
     rig.limit(wait=True)
-    assert effects(rig.plan()) == [Create]
-    assert rig.apply().exit_code == 0
+    plan = rig.plan()
+    assert effects(plan) == [Create]
+    # Whether it was loaded, nobody can tell any more: it is neither sent again nor passed over in silence.
+    (stuck,) = (a for a in plan.actions if isinstance(a, Stuck))
+    (execution,) = rig.state().imports["fr/visits"].current.executions
+    assert f"state resolve fr/visits:data/a.ndjson --execution {execution.id}" in stuck.reason
+    assert rig.apply().exit_code == 3
     assert rig.plan().empty
     assert rig.status().imports[0].gone is False
+    resolve(rig.open(), "fr/visits", path="data/a.ndjson", execution=execution.id)
+    assert rig.apply().exit_code == 0
+    assert rig.loaded() == []
 
 
 def test_a_replaced_import_that_was_deleted_outside_is_no_longer_listed(rig: Rig) -> None:

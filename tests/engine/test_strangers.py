@@ -660,10 +660,20 @@ def lost_creation(rig: Rig) -> str:
     return made.id
 
 
-@pytest.mark.parametrize("change", [{"name": "Otherwise"}, {"document_type": "USER_PROFILE"}])
-def test_a_creation_in_doubt_that_is_declared_otherwise_since_is_not_lost(rig: Rig, change: dict[str, object]) -> None:
+def test_a_creation_in_doubt_whose_name_was_changed_since_is_adopted_and_renamed(rig: Rig) -> None:
     made = lost_creation(rig)
-    rig.declare(manifest({"fr/visits": change}))
+    rig.declare(manifest({"fr/visits": {"name": "Otherwise"}}))
+    assert rig.apply().exit_code == 0
+    held = rig.state().imports["fr/visits"].current
+    assert [(i.id, i.name) for i in rig.sandbox.imports()] == [(made, "Otherwise")]
+    assert (held.id, held.adopted) == (made, False)
+    assert rig.state().creating == {}
+    assert rig.plan().empty
+
+
+def test_a_creation_in_doubt_whose_type_was_changed_since_is_ours_and_replaced(rig: Rig) -> None:
+    made = lost_creation(rig)
+    rig.declare(manifest({"fr/visits": {"document_type": "USER_PROFILE"}}))
     assert rig.apply().exit_code == 0
     held = rig.state().imports["fr/visits"]
     assert {i.id for i in rig.sandbox.imports()} == {held.current.id, made}
