@@ -125,7 +125,7 @@ class Loading:
             return _skip(wanted, part, _where(loaded, held, part))
         lost_sight = next((f for f in mine if f.lost_sight), None)
         if lost_sight is not None and not again:
-            return self._unseen(wanted, part, lost_sight)
+            return _unseen(wanted, part, lost_sight)
         if not wanted.declared.allow_shared_content:
             other = next((f for f in found if f.counts and f not in mine), None)
             if other is not None or planned is not None:
@@ -143,18 +143,6 @@ class Loading:
             # It failed there, and may have run again by the time that it is sent.
             return msgspec.structs.replace(undone, doubted=True)
         return undone
-
-    def _unseen(self, wanted: DesiredImport, part: Part, loaded: Loaded) -> Upload | Stuck:
-        """Decide on content whose import was deleted before its execution had ended: a person must."""
-        why = f"execution {loaded.execution.id} had not ended when its import was deleted"
-        if self._options.retry_failed:
-            return _upload(wanted, part, f"--retry-failed: {why}")
-        resolve = f"mics-iac state resolve {quote(f'{wanted.address}:{part.source}')}"
-        return _stuck(
-            wanted,
-            part,
-            f"{why}: if it was loaded, {resolve} --execution {loaded.execution.id}; if not, --retry-failed sends it",
-        )
 
     def _undone(self, target: _Target, part: Part, failed: list[Loaded]) -> Upload | Stuck:
         """Decide on content that is not loaded: first what an earlier attempt came to, then whether it is new."""
@@ -222,6 +210,16 @@ def _skip(wanted: DesiredImport, part: Part, reason: str) -> Skip:
 
 def _stuck(wanted: DesiredImport, part: Part, reason: str) -> Stuck:
     return Stuck(wanted.address, part.source, part.number, part.sha256, part.bytes, part.records, reason)
+
+
+def _unseen(wanted: DesiredImport, part: Part, loaded: Loaded) -> Stuck:
+    """Content whose import was deleted before its execution had ended: a person must decide."""
+    resolve = f"mics-iac state resolve {quote(f'{wanted.address}:{part.source}')}"
+    reason = (
+        f"execution {loaded.execution.id} had not ended when its import was deleted: if it was loaded, {resolve} "
+        f"--execution {loaded.execution.id}; if it was not, {resolve} --resend"
+    )
+    return msgspec.structs.replace(_stuck(wanted, part, reason), unseen=True)
 
 
 def _where(loaded: Loaded, held: str, part: Part) -> str:

@@ -98,7 +98,10 @@ class Skip(_Action, frozen=True, tag="skip"):
 
 
 class Stuck(_Action, frozen=True, tag="stuck"):
-    """`!`: a part that failed before, and that only `--retry-failed` sends again."""
+    """`!`: a part that failed before, and that only `--retry-failed` sends again.
+
+    `unseen`: what became of it nobody can find out; a person must decide.
+    """
 
     source: str
     part: int
@@ -106,6 +109,7 @@ class Stuck(_Action, frozen=True, tag="stuck"):
     bytes: int
     records: int
     reason: str
+    unseen: bool = False
 
 
 Action = Create | Adopt | Change | Guard | Move | Keep | Upload | Skip | Stuck

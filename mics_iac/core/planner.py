@@ -205,7 +205,7 @@ class _Planner:
             # The name may have been changed since.
             made = self.observed.titled(creating.settings.title)
             ours = [i for i in made if i.id not in owned and i.id not in creating.known and i.id not in self._taken]
-            if len(ours) == 1:
+            if len(ours) == 1 and changes_in_place(ours[0].settings, settings):
                 return self._adopt(wanted, ours[0], why="created by a run whose answer was lost", ours=True)
         if not candidates:
             return [Create(wanted.address, settings, wanted.declared.protect, why, replaces)]

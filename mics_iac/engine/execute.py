@@ -178,7 +178,8 @@ class _Execution:
         told = {short.address for short in self._job.account.shortfalls}
         with self._job.held.reading() as ledger:
             left = [a for a in self._job.plan.actions if isinstance(a, Stuck) and not _is_loaded(ledger, a)]
-        stuck = Counter(a.address for a in left if a.address not in told)
+        yield from (f"{a.address}: {a.source}: {a.reason}" for a in left if a.unseen)
+        stuck = Counter(a.address for a in left if a.address not in told and not a.unseen)
         for address, count in stuck.items():
             parts = "1 part" if count == 1 else f"{count} parts"
             yield f"{address}: {parts} not loaded, as marked `!`: mend the data, or send again with --retry-failed"

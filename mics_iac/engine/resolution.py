@@ -87,9 +87,12 @@ def _refuse_loaded(state: State, subject: Subject) -> None:
 
 
 def _is_meant(subject: Subject, path: str) -> bool:
-    if path.startswith(_DIGEST):
-        return len(path) > len(_DIGEST) and subject.sha256.startswith(path.removeprefix(_DIGEST))
-    return subject.source == path or fnmatchcase(subject.source, path)
+    return subject.source == path or fnmatchcase(subject.source, path) or _is_digest(path, subject.sha256)
+
+
+def _is_digest(path: str, sha256: str) -> bool:
+    """Whether a content is named by the first digits of its digest."""
+    return path.startswith(_DIGEST) and len(path) > len(_DIGEST) and sha256.startswith(path.removeprefix(_DIGEST))
 
 
 def _in_doubt(address: str, held: ImportState) -> Iterator[Subject]:
@@ -110,14 +113,14 @@ def _declared(project: Project, address: str, current: Incarnation, path: str) -
     only = replace(manifest, imports=imports)
     desired = read_desired(only, project.world, files=find_files(only, project.world))
     for p in desired.imports[0].parts:
-        if p.source == path:
+        if p.source == path or _is_digest(path, p.sha256):
             return Subject(address, current, p.source, p.number, p.sha256, p.bytes, p.records, p.lines)
     return None
 
 
 def _take(project: Project, held: Held, subjects: Sequence[Subject], execution_id: str) -> Decision:
     """The part is this execution: of an import that is there, or, on a person's word alone, of one that is gone."""
-    if _went_through(held, subjects, execution_id):
+    if _saw_end(held, subjects, "SUCCEEDED", execution_id=execution_id):
         return Decision(subjects[0], execution_id, checked=False)
     for subject in subjects:
         _refuse_known(held, subject, execution_id)
@@ -136,16 +139,19 @@ def _take(project: Project, held: Held, subjects: Sequence[Subject], execution_i
     return decided
 
 
-def _went_through(held: Held, subjects: Sequence[Subject], execution_id: str) -> bool:
-    """Whether the execution is one that had not ended when its import was deleted; then it did end well."""
+def _saw_end(held: Held, subjects: Sequence[Subject], status: str, *, execution_id: str | None = None) -> bool:
+    """Record how an execution ended whose import was deleted before it had; False if there is no such.
+
+    `execution_id` is which one, None for all that were of this content.
+    """
     with held.reading() as ledger:
         found = [
             one
             for subject in subjects
             for one in ledger.loaded(subject.import_.settings.kind, subject.sha256)
-            if one.lost_sight and one.execution.id == execution_id
+            if one.lost_sight and execution_id in {None, one.execution.id}
         ]
-    held.record(*(journal.ExecutionSettled(one.address, execution_id, "SUCCEEDED") for one in found))
+    held.record(*(journal.ExecutionSettled(one.address, one.execution.id, status) for one in found))
     return bool(found)
 
 
@@ -211,6 +217,8 @@ def _deny(project: Project, held: Held, subjects: Sequence[Subject]) -> Decision
     A doubt stays open: the next apply looks for it as for any other, and sends the part once nothing shows up. Of an
     import that is gone nobody can look for anything: there the doubt is over.
     """
+    if _saw_end(held, subjects, "LOST"):
+        return Decision(subjects[0], None)
     denied: list[str] = []
     for subject in subjects:
         if subject.import_.gone:

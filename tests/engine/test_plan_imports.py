@@ -255,7 +255,8 @@ def test_deleted_outside_is_created_again_and_nothing_is_loaded_twice(rig: Rig) 
     assert after.leftovers == ()
 
 
-def test_deleted_outside_while_an_execution_had_not_settled(rig: Rig) -> None:
+@pytest.mark.parametrize("loaded", [True, False])
+def test_deleted_outside_while_an_execution_had_not_settled(rig: Rig, loaded: bool) -> None:
     rig.write("data/a.ndjson", visits(0, 2))
     rig.limit(wait=False)
     rig.apply()
@@ -271,9 +272,13 @@ def test_deleted_outside_while_an_execution_had_not_settled(rig: Rig) -> None:
     assert rig.apply().exit_code == 3
     assert rig.plan().empty
     assert rig.status().imports[0].gone is False
-    resolve(rig.open(), "fr/visits", path="data/a.ndjson", execution=execution.id)
-    assert rig.apply().exit_code == 0
+    # Not even by asking for failed ones again.
+    assert rig.apply(retry_failed=True).exit_code == 3
     assert rig.loaded() == []
+    resolve(rig.open(), "fr/visits", path="data/a.ndjson", execution=execution.id if loaded else None)
+    assert rig.apply().exit_code == 0
+    assert len(rig.loaded()) == (0 if loaded else 1)
+    assert rig.plan().empty
 
 
 def test_a_replaced_import_that_was_deleted_outside_is_no_longer_listed(rig: Rig) -> None:

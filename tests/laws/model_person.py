@@ -7,12 +7,14 @@ the project shows. And decides only as one would who knows the truth about what 
 from __future__ import annotations
 
 import re
+import shlex
 from dataclasses import dataclass
 
 from mics_iac.core.address import base_of
 from mics_iac.core.outcome import Outcome, Shortfall
-from mics_iac.core.plan import Options, Refused
+from mics_iac.core.plan import Options, Refused, Stuck
 from mics_iac.engine import workflow
+from mics_iac.engine.resolution import resolve
 from mics_iac.errors import GuardRefused, MicsError, PlanStale
 from tests.laws.model_evidence import FAILED, Witness, executions, incarnations, kind_of, known_state
 from tests.laws.model_project import Wish
@@ -146,10 +148,15 @@ class Person:
         if code == 7:
             assert outcome.shortfalls
             assert all(self._fell_short(s) for s in outcome.shortfalls), outcome.shortfalls
+        self._tell_of_unseen(outcome)
         if "--retry-failed" in said:
             assert self._has_failed(), said
+        doubtful = re.findall(r"^if it did: +mics-iac state resolve (.+) --execution \S+$", said, re.MULTILINE)
+        for subject in dict.fromkeys(shlex.split(one)[0] for one in doubtful):
+            self._resolve_doubt(*subject.split(":", 1))
         ignored: tuple[str, ...] = ()
-        for address in dict.fromkeys(re.findall(r"--ignore-history (\S+)", said)):
+        others = "\n".join(line for line in said.splitlines() if not line.startswith("to pass over all"))
+        for address in dict.fromkeys(re.findall(r"--ignore-history (\S+)", others)):
             wish = self.witness.project.wish_of(address)
             if wish is None:
                 self._drop_doubts(address)
@@ -159,6 +166,27 @@ class Person:
                 ignored += (address,) if self._decide(wish) else ()
         # One part may need both: it failed before, and something else may be it.
         return Options(ignore_history=ignored, retry_failed=asked.retry_failed or "--retry-failed" in said)
+
+    def _resolve_doubt(self, address: str, path: str) -> None:
+        """Say of each content of this file that is in doubt which execution it is, or that none is."""
+        held = known_state(self.rig).imports[address]
+        contents = {d.sha256 for i in incarnations(held) for d in i.doubts if d.source == path}
+        if not contents:
+            contents = {digest(self.witness.project.files[path])}
+        known = {e.id for _, _, e in executions(known_state(self.rig))}
+        ids = {i.id for i in incarnations(held)}
+        there = [e for e in self.rig.sandbox.executions() if e.import_id in ids and e.id not in known]
+        assert any(e.file_gone for e in there), f"{address}:{path} could have been told by its bytes"
+        for sha256 in sorted(contents):
+            found = next((e.id for e in there if e.sha256 == sha256), None)
+            resolve(self.rig.open(), address, path=f"sha256:{sha256}", execution=found)
+
+    def _tell_of_unseen(self, outcome: Outcome) -> None:
+        """What had not ended when its import was deleted was loaded, as the platform knows."""
+        unseen = [a for a in outcome.plan.actions if isinstance(a, Stuck) and a.unseen]
+        for stuck in {(a.address, a.sha256): a for a in unseen}.values():
+            (execution,) = re.findall(r"--execution (\S+?);", stuck.reason)
+            resolve(self.rig.open(), stuck.address, path=f"sha256:{stuck.sha256}", execution=execution)
 
     def _drop_doubts(self, address: str) -> None:
         """Of an import that is not declared any more nothing is sent: its doubts can go, if no other has the files."""
