@@ -175,10 +175,11 @@ class Person:
             contents = {digest(self.witness.project.files[path])}
         known = {e.id for _, _, e in executions(known_state(self.rig))}
         ids = {i.id for i in incarnations(held)}
-        there = [e for e in self.rig.sandbox.executions() if e.import_id in ids and e.id not in known]
+        there = [e for e in self.rig.sandbox.executions() if e.import_id in ids]
+        # One whose file is gone may have been told of already, as another file.
         assert any(e.file_gone for e in there), f"{address}:{path} could have been told by its bytes"
         for sha256 in sorted(contents):
-            found = next((e.id for e in there if e.sha256 == sha256), None)
+            found = next((e.id for e in there if e.sha256 == sha256 and e.id not in known), None)
             resolve(self.rig.open(), address, path=f"sha256:{sha256}", execution=found)
 
     def _tell_of_unseen(self, outcome: Outcome) -> None:
