@@ -154,9 +154,11 @@ class Person:
         doubtful = re.findall(r"^if it did: +mics-iac state resolve (.+) --execution \S+$", said, re.MULTILINE)
         for subject in dict.fromkeys(shlex.split(one)[0] for one in doubtful):
             self._resolve_doubt(*subject.split(":", 1))
+        retry = asked.retry_failed or "--retry-failed" in said
+        if doubtful:  # what else was said may rest on these: the next run tells
+            return Options(retry_failed=retry)
         ignored: tuple[str, ...] = ()
-        others = "\n".join(line for line in said.splitlines() if not line.startswith("to pass over all"))
-        for address in dict.fromkeys(re.findall(r"--ignore-history (\S+)", others)):
+        for address in dict.fromkeys(re.findall(r"--ignore-history (\S+)", said)):
             wish = self.witness.project.wish_of(address)
             if wish is None:
                 self._drop_doubts(address)
@@ -165,7 +167,7 @@ class Person:
                 assert self._is_untold(wish), said
                 ignored += (address,) if self._decide(wish) else ()
         # One part may need both: it failed before, and something else may be it.
-        return Options(ignore_history=ignored, retry_failed=asked.retry_failed or "--retry-failed" in said)
+        return Options(ignore_history=ignored, retry_failed=retry)
 
     def _resolve_doubt(self, address: str, path: str) -> None:
         """Say of each content of this file that is in doubt which execution it is, or that none is."""
