@@ -127,7 +127,7 @@ class Loading:
         if lost_sight is not None and not again:
             return _unseen(wanted, part, lost_sight)
         if not wanted.declared.allow_shared_content:
-            other = next((f for f in found if f.counts and f not in mine), None)
+            other = next((f for f in found if not f.failed and f not in mine), None)
             if other is not None or planned is not None:
                 return _shared(wanted, part, other, planned)
         if part.sha256 in target.lost:

@@ -252,7 +252,7 @@ def elsewhere(lane: Lane, task: Task, ledger: Ledger) -> Loaded | str | None:
     if settings is None or not isinstance(part, Upload) or part.again:
         return None
     for loaded in ledger.loaded(settings.kind, part.sha256):
-        if loaded.counts and (part.doubted or base_of(loaded.address) == base_of(lane.address)):
+        if not loaded.failed and (part.doubted or base_of(loaded.address) == base_of(lane.address)):
             return loaded
     if not part.doubted:
         return None

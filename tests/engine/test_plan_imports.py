@@ -281,6 +281,17 @@ def test_deleted_outside_while_an_execution_had_not_settled(rig: Rig, loaded: bo
     assert rig.plan().empty
 
 
+def test_what_nobody_can_tell_of_holds_its_content_back_from_other_imports_too(rig: Rig) -> None:
+    rig.write("data/a.ndjson", visits(0, 2))
+    rig.limit(wait=False)
+    rig.apply()
+    rig.sandbox.delete_import(rig.sandbox.imports()[0].id)
+    rig.declare(manifest({"fr/other": {"sources": ["data/*"]}}))
+    with pytest.raises(GuardRefused, match="allow_shared_content"):
+        rig.apply()
+    assert rig.loaded() == []
+
+
 def test_a_replaced_import_that_was_deleted_outside_is_no_longer_listed(rig: Rig) -> None:
     declare(rig)
     rig.write("data/a.ndjson", visits(0, 2))
