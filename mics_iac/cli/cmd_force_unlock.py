@@ -8,9 +8,9 @@ from mics_iac.cli.options import Common, common, option, whose_state
 
 _HELP = """Take the lock of this ID away from whoever holds it. `mics-iac lock status` shows the ID.
 
-For a run that is dead although nobody can know it: its machine or container is gone. A lock ends by itself ten minutes
-after its last renewal, and that of a process of this machine as soon as the process does. A run that lives after all
-notices, sends nothing more and ends with 6; what it had begun is found out by the next run.
+For a run that is dead although nobody can know it: its machine or container is gone. A lock ends by itself at the time
+that `mics-iac lock status` shows, and that of a process of this machine as soon as the process does. A run that lives
+after all notices, sends nothing more and ends with 6; what it had begun is found out by the next run.
 
 \b
 Examples:
