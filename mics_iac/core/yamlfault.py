@@ -51,6 +51,9 @@ def syntax_fault(error: Exception, *, file: str, characters: str) -> Problem:
         return _unmarked(file, characters)
     line, column = mark.line + 1, mark.column + 1
     complaint = str(getattr(error, "problem", "") or getattr(error, "context", ""))
+    if "nesting depth" in complaint:
+        # The parser's own limit, which newer ones have: they look ahead further than our limit is deep.
+        return Problem(file, line, column, "MICS016", "values are nested far too deeply; nothing here needs that")
     if not characters[mark.index :].strip():
         line, column = _before_the_end(getattr(error, "context_mark", None), characters)
     lines = characters.splitlines()

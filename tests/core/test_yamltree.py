@@ -143,4 +143,5 @@ def test_depth_is_bounded_through_aliases_too(libyaml: bool) -> None:
 
 
 def test_endless_brackets_are_refused_at_once(libyaml: bool) -> None:
-    assert only("a: " + "[" * 3000, libyaml) == "1:53 MICS016"
+    # Where: our own limit, or that of a parser which looks ahead further than our limit is deep.
+    assert only("a: " + "[" * 3000, libyaml) in {"1:53 MICS016", "1:1003 MICS016"}
