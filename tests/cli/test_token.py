@@ -93,5 +93,5 @@ def test_commands_that_give_no_token(tmp_path: Path) -> None:
 
 
 def test_a_command_that_hangs_is_given_up(tmp_path: Path) -> None:
-    slow = f"import time; print('{SECRET}', flush=True); time.sleep(60)"
+    slow = f"import time; print('{SECRET}', flush=True); time.sleep(60)"  # it hangs, on purpose: given up long before
     assert "did not end within" in refused(tmp_path, command=python(tmp_path, slow), timeout=0.5)

@@ -219,7 +219,7 @@ class Stage:
                 if run.ended is not None:
                     self._living.remove(run)
                     yield run
-            time.sleep(_TICK)
+            time.sleep(_TICK)  # the real clock of real processes: a treatment may come late, no figure depends on when
 
     def end(self) -> None:
         """Kill whatever is left."""
