@@ -7,9 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
-from mics_iac.store.backend import Backend, DamagedLock
+from mics_iac.store.backend import Backend, DamagedLock, damaged_id
 from mics_iac.store.file import FileBackend
-from mics_iac.store.filelock import damaged_id
 from mics_iac.store.memory import MemoryBackend, MemoryPlace
 from tests.store.stand import SetClock, TimedDisk
 
