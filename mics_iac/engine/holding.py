@@ -31,5 +31,6 @@ def holding(project: Project, command: str, tally: Tally | None = None, *, repai
         lock_timeout=world.limits.lock_timeout,
         tell=told,
         repair=repair,
+        shelter=world.shelter,
     ) as held:
         yield held

@@ -63,7 +63,7 @@ def check(project: Project) -> Checked:
 def plan(project: Project, options: Options, *, refresh: bool = True) -> Plan:
     """What apply would do now. Nothing is written and no lock is taken; what was refused stands in the plan."""
     desired = _read(_declared(project), project.world)
-    ledger = peek(project.world.backend, api_url=project.api_url, environment=project.environment)
+    ledger = _peek(project)
     return _plan(project, desired, ledger, options, refresh=refresh)[0]
 
 
@@ -147,7 +147,7 @@ _AGAIN = "plan again with --out, and review that"
 def status(project: Project, *, refresh: bool = True) -> Status:
     """What stands behind each address; with `refresh` the platform is asked, one list a datamart and few executions."""
     world = project.world
-    ledger = peek(world.backend, api_url=project.api_url, environment=project.environment)
+    ledger = _peek(project)
     if refresh:
         observed = gather.observe(_held_imports(ledger), world)
         ledger.extend(learn_imports(ledger, observed))
@@ -198,12 +198,17 @@ def status(project: Project, *, refresh: bool = True) -> Status:
 
 def read_state(project: Project) -> State:
     """The state as it stands, with what an unfinished run recorded folded in. Changes nothing and takes no lock."""
-    return peek(project.world.backend, api_url=project.api_url, environment=project.environment).state()
+    return _peek(project).state()
 
 
 def check_state(project: Project) -> Health:
     """How it stands with state, journals and backups. Changes nothing, takes no lock, asks nobody."""
     return health(survey(project.world.backend, api_url=project.api_url, environment=project.environment))
+
+
+def _peek(project: Project) -> Ledger:
+    world = project.world
+    return peek(world.backend, api_url=project.api_url, environment=project.environment, shelter=world.shelter)
 
 
 def _held_imports(ledger: Ledger) -> dict[str, set[str]]:

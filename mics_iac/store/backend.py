@@ -191,6 +191,11 @@ def milliseconds(seconds: float) -> int:
     return int(seconds * 1000)
 
 
+def version_of(data: bytes) -> str:
+    """The version of a state where the place has none of its own: the digest of its bytes."""
+    return hashlib.sha256(data).hexdigest()
+
+
 def damaged_id(data: bytes) -> str:
     """The id by which a lock whose record is these unreadable bytes can be broken."""
     return f"damaged-{hashlib.sha256(data).hexdigest()[:12]}"

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from mics_iac.errors import StoreFailed, StoreRefused
+from mics_iac.store.attempts import Unsure
 
 if TYPE_CHECKING:
     from obstore.store import ObjectStore
@@ -23,10 +24,6 @@ ANY = object()
 
 class Changed(Exception):
     """The condition of a put does not hold: the object is not the version that was expected."""
-
-
-class Unsure(Exception):
-    """No answer, or one that tells nothing: what was asked may have been done, or may yet be."""
 
 
 @dataclass(frozen=True, slots=True)

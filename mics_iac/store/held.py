@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import msgspec
 
@@ -17,12 +18,14 @@ from mics_iac.core.clock import Clock
 from mics_iac.core.health import Mended
 from mics_iac.core.journal import Entry, RunBegun, encode_entries
 from mics_iac.core.ledger import Ledger
+from mics_iac.core.sheltered import still_fitting, worth_keeping
 from mics_iac.core.state import encode_state
 from mics_iac.errors import Locked, MicsError, StateConflict, StoreFailed
 from mics_iac.store.backend import LEASE, Backend, LockInfo, Process, milliseconds
 from mics_iac.store.history import History, read_history
 from mics_iac.store.lease import Lease, take
 from mics_iac.store.process import this_process
+from mics_iac.store.shelter import Shelter
 from mics_iac.store.survey import mend, survey
 
 SAVING = 60.0
@@ -63,10 +66,12 @@ def hold(
     lease: float = LEASE,
     tell: Callable[[Entry], None] = silent,
     repair: bool = False,
+    shelter: Shelter | None = None,
 ) -> Iterator[Held]:
     """Hold the state: take the lock (waiting up to `lock_timeout` seconds), read and fold; at the end save and let go.
 
-    With `repair`, what is damaged is mended before it is read; `Held.mended` tells what was.
+    With `repair`, what is damaged is mended before it is read; `Held.mended` tells what was. With a `shelter`, outcomes
+    that can no longer be recorded are kept there, and what earlier runs kept there is recorded before anything is done.
     `tell` gets every durable entry once, in order, from whichever thread led its group; it must not call `record` or
     `save`. On leaving with an error the state is saved all the same; if that fails too, a note on the error says so
     and the journal holds what the save would have.
@@ -85,8 +90,9 @@ def hold(
         mended = _mend(backend, kept, context) if repair else None
         history = read_history(backend, api_url=context.api_url, environment=context.environment)
         backend.drop(list(history.done))
-        held = Held(backend, history, kept, clock=clock, context=context, tell=tell, mended=mended)
+        held = Held(backend, history, kept, clock=clock, context=context, tell=tell, mended=mended, shelter=shelter)
         try:
+            held.take_over()
             yield held
         except BaseException as error:
             held.save_after(error)
@@ -100,13 +106,19 @@ def _mend(backend: Backend, lease: Lease, context: RunContext) -> Mended:
     return mend(backend, found, lineage=context.lineage, version=context.version)
 
 
-def peek(backend: Backend, *, api_url: str, environment: str | None) -> Ledger:
-    """The ledger as it stands, without the lock and without writing anything.
+def peek(backend: Backend, *, api_url: str, environment: str | None, shelter: Shelter | None = None) -> Ledger:
+    """The ledger as it stands, with what is kept in the shelter, without the lock and without writing anything.
 
     A run that is going on may have recorded more a moment later. Where there is no state yet, the ledger is empty and
     its lineage is "". Raises StateUnreadable and StoreFailed.
     """
-    return read_history(backend, api_url=api_url, environment=environment).ledger()
+    ledger = read_history(backend, api_url=api_url, environment=environment).ledger()
+    if shelter is not None:
+        kept = shelter.kept(ledger.lineage)
+        for entries in kept.values():
+            # Folded in as it goes.
+            list(still_fitting(ledger, entries))
+    return ledger
 
 
 class Held:
@@ -126,6 +138,7 @@ class Held:
         context: RunContext,
         tell: Callable[[Entry], None],
         mended: Mended | None = None,
+        shelter: Shelter | None = None,
     ) -> None:
         self.mended = mended
         """What was mended before the state was read, None where that was not asked for."""
@@ -140,6 +153,8 @@ class Held:
         self._held_imports = bool(history.state.imports or history.state.forgotten)
         self._unsaved = list(history.unsaved)
         self._ordinal = history.ordinal
+        self._shelter = shelter
+        self._sheltered: Path | None = None
         self._ledger = history.ledger()
         self._reading = threading.Lock()
         self._journal: _Journal | None = None
@@ -169,6 +184,21 @@ class Held:
         with self._reading:
             yield self._ledger
 
+    def take_over(self) -> None:
+        """Make what earlier runs left behind a part of the state, before anything is done.
+
+        A run that was asleep since it was allowed to save may still replace a state that is far away, where no lock is
+        looked at in the same step. Saved anew, it is no more the one that he would replace; his journal is in it.
+        """
+        if self._shelter is not None:
+            kept = self._shelter.kept(self._ledger.lineage)
+            with self._reading:
+                scratch = Ledger(self._ledger.state())
+            self.record(*(entry for entries in kept.values() for entry in still_fitting(scratch, entries)))
+            self._shelter.clear(list(kept))
+        if self._backend.distant:
+            self.save()
+
     def fence(self, seconds: float) -> None:
         """Return only if this run may still act, and its lease outlasts the next `seconds`.
 
@@ -187,12 +217,16 @@ class Held:
         if not entries:
             return
         mine = _Ticket(entries)
-        with self._led(mine) as group:
-            if group:
-                self._commit(group)
-        if not mine.durable:
-            self._refuse_broken()
-            raise StoreFailed("the record of what happened was interrupted", remedy=_GO_ON)
+        try:
+            with self._led(mine) as group:
+                if group:
+                    self._commit(group)
+            if not mine.durable:
+                self._refuse_broken()
+                raise StoreFailed("the record of what happened was interrupted", remedy=_GO_ON)
+        except MicsError:
+            self._keep(entries)
+            raise
 
     def save(self) -> None:
         """Write the state with all that was folded in, if anything was, and drop the journals that led to it.
@@ -218,6 +252,11 @@ class Held:
         except MicsError as failure:
             notes = "; ".join([str(failure), *getattr(failure, "__notes__", [])])
             error.add_note(f"besides: {notes}")
+        if self._sheltered is not None:
+            error.add_note(
+                f"what became of the last requests is kept in {self._sheltered}, and is taken in by the next run from "
+                "this folder"
+            )
 
     @contextlib.contextmanager
     def _led(self, mine: _Ticket | None) -> Iterator[list[_Ticket]]:
@@ -305,6 +344,12 @@ class Held:
         # A journal that stays is known by its serial: the next run drops it.
         with contextlib.suppress(StoreFailed):
             self._backend.drop(folded)
+
+    def _keep(self, entries: Sequence[Entry]) -> None:
+        """Keep outcomes on this machine that the place of the state did not take."""
+        outcomes = worth_keeping(entries)
+        if self._shelter is not None and outcomes and isinstance(self._broken, StoreFailed):
+            self._sheltered = self._shelter.keep(self._begin(), outcomes) or self._sheltered
 
     def _refuse_broken(self) -> None:
         if self._broken is not None:
