@@ -10,19 +10,23 @@ import msgspec
 
 WRITES = ("POST", "PUT", "DELETE", "LOCK", "UNLOCK")
 
-Kind = Literal["reset_before", "midway", "reset_after", "torn", "torn_head", "status", "slow", "silent"]
+Kind = Literal["reset_before", "midway", "reset_after", "torn", "torn_head", "status", "slow", "silent", "refuse"]
 
 
 class Fault(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One thing that goes wrong, from the `nth` request that matches on, so many `times` (None: from then on).
 
-    `reset_before`: the connection is reset, nothing was done. `midway`: the same, in the middle of passing the request
-    on (a relay alone). `reset_after`: it was done, but the connection is reset instead of an answer. `torn`: it was
-    done, and the answer ends in the middle of its body (in its first line, where it has none). `torn_head`: it was
-    done, and the answer ends after its first line: Python's http.client takes that for a whole answer with no body.
-    `status`: this `status` instead; it was done all the same where `acts` says so. `slow`: it is done and answered
-    `seconds` later; with `acts` it is done at once and answered later. `silent`: it is not done, and no answer comes
-    for `seconds`, then a reset.
+    * `reset_before`: the connection is reset, nothing was done.
+    * `midway`: a relay passes half of the request on, then resets both connections; for others as `reset_before`.
+    * `reset_after`: it was done, but the connection is reset instead of an answer.
+    * `torn`: it was done, and the answer ends in the middle of its body, or of its first line where it has none.
+    * `torn_head`: it was done, and the answer ends after its first line: Python's http.client takes that for a whole
+      answer with no body.
+    * `status`: this `status` instead; it was done all the same where `acts` says so.
+    * `slow`: it is done and answered `seconds` later; where `acts` says so, done at once and answered later.
+    * `silent`: it is not done, and no answer comes for `seconds`, then a reset.
+    * `refuse`: the connection is reset, nothing was done, and no more are taken until the server is `up` again: after
+      so many `seconds`, or by hand where they are 0.
     """
 
     kind: Kind

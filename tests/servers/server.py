@@ -29,14 +29,22 @@ CONTROL = "/_control/"
 class Server:
     """Serves an application on a free port of the loopback, HTTP/1.1 with connections that stay open.
 
-    `now` (epoch seconds) dates the answers. `latency` (seconds) is added to each of them. `faults` and `log` may be
+    `now` (epoch seconds) dates the answers. `latency` (seconds) is added to each, half before it acts and half after.
+    `halve` is what it does with the first half of a request that the fault `midway` strikes. `faults` and `log` may be
     used while it runs.
     """
 
     def __init__(
-        self, answer: Application, *, port: int = 0, latency: float = 0.0, now: Callable[[], float] = time.time
+        self,
+        answer: Application,
+        *,
+        port: int = 0,
+        latency: float = 0.0,
+        now: Callable[[], float] = time.time,
+        halve: Callable[[Request], None] = lambda _request: None,
     ) -> None:
         self._answer = answer
+        self._halve = halve
         self._listener = Listener(self._serve, port=port)
         self._ending = threading.Event()
         self.latency = latency
@@ -84,10 +92,12 @@ class Server:
             return self._say(sock, self._control(request), request)
         self.log.add(Seen(request.method, request.path, request.search))
         fault = self.faults.strike(request.method, request.path)
-        self._ending.wait(self.latency)
+        self._ending.wait(self.latency / 2)
         match fault:
             case None:
-                return self._say(sock, self._answer(request), request)
+                answer = self._answer(request)
+                self._ending.wait(self.latency / 2)
+                return self._say(sock, answer, request)
             case Fault(kind="slow"):
                 return self._late(sock, request, fault)
             case Fault(kind="status"):
@@ -101,6 +111,10 @@ class Server:
                 self._ending.wait(fault.seconds)
             case Fault(kind="reset_after"):
                 self._answer(request)
+            case Fault(kind="midway"):
+                self._halve(request)
+            case Fault(kind="refuse"):
+                threading.Thread(target=self._rest, args=(fault.seconds,), daemon=True).start()
             case _:
                 pass
         doom(sock)
@@ -147,8 +161,9 @@ class Server:
 
     def _rest(self, seconds: float) -> None:
         self.down()
-        time.sleep(seconds)
-        self.up()
+        if seconds:
+            time.sleep(seconds)
+            self.up()
 
 
 def as_json(value: object, status: int = 200) -> Answer:

@@ -14,6 +14,10 @@ from typing import BinaryIO
 from urllib.parse import parse_qsl, unquote
 
 _LONGEST_LINE = 65536
+# An answer with one of these has no body, and says no length.
+_BODILESS = {204, 304}
+# What the sender of an answer says of its connection, not of the answer.
+_OF_ONE_CONNECTION = {"connection", "content-length", "keep-alive", "transfer-encoding"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,13 +53,14 @@ class Head:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A whole request. `path` is decoded, `search` is the query as it was sent, without its question mark."""
+    """A whole request. `path` is decoded, `search` is the query as it was sent, `head` the bytes before the body."""
 
     method: str
     path: str
     search: str
     headers: Mapping[str, str]
     body: bytes
+    head: bytes
 
     @property
     def query(self) -> dict[str, str]:
@@ -75,10 +80,9 @@ class Answer:
     def encode(self, *, now: float) -> bytes:
         """Its bytes, dated `now` (epoch seconds)."""
         length = len(self.body) if self.length is None else self.length
-        told = {"Date": formatdate(now, usegmt=True), **self.headers}
-        # An answer with one of these has no body, and says no length.
-        if self.status not in {204, 304}:
-            told["Content-Length"] = str(length)
+        told = {"date": formatdate(now, usegmt=True), **{name.lower(): text for name, text in self.headers.items()}}
+        if self.status not in _BODILESS:
+            told["content-length"] = str(length)
         lines = [f"HTTP/1.1 {self.status} {_phrase(self.status)}", *(f"{name}: {text}" for name, text in told.items())]
         return "\r\n".join([*lines, "", ""]).encode("latin-1") + self.body
 
@@ -106,7 +110,37 @@ def read_request(stream: BinaryIO) -> Request | None:
     body = stream.read(head.length)
     if len(body) < head.length:
         return None
-    return Request(head.method, unquote(head.path), head.start[1].partition("?")[2], head.headers, body)
+    return Request(head.method, unquote(head.path), head.start[1].partition("?")[2], head.headers, body, head.raw)
+
+
+def read_answer(stream: BinaryIO, method: str) -> Answer | None:
+    """The answer to a request of this method, None if the stream ends before it is whole."""
+    head = read_head(stream)
+    if head is None:
+        return None
+    headers = {name: text for name, text in head.headers.items() if name not in _OF_ONE_CONNECTION}
+    if method == "HEAD":
+        return Answer(head.status, b"", headers, length=head.length)
+    if head.status in _BODILESS:
+        return Answer(head.status, b"", headers)
+    if head.headers.get("transfer-encoding", "").lower() == "chunked":
+        chunked = _read_chunks(stream)
+        return None if chunked is None else Answer(head.status, chunked, headers)
+    if "content-length" not in head.headers:
+        return Answer(head.status, stream.read(), headers)
+    body = stream.read(head.length)
+    return Answer(head.status, body, headers) if len(body) == head.length else None
+
+
+def _read_chunks(stream: BinaryIO) -> bytes | None:
+    body = bytearray()
+    while (line := stream.readline(_LONGEST_LINE)).endswith(b"\n"):
+        size = int(line.partition(b";")[0], 16)
+        if size == 0:
+            return bytes(body) if stream.readline(_LONGEST_LINE) == b"\r\n" else None
+        body += stream.read(size)
+        stream.readline(_LONGEST_LINE)
+    return None
 
 
 def _phrase(status: int) -> str:
