@@ -1,4 +1,4 @@
-"""What `lock status` and `force-unlock` do. They need no lock, and work on a damaged one too."""
+"""What the `lock` commands and `force-unlock` do. Looking and unlocking work on a damaged lock too."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from mics_iac.cli.options import Common
 from mics_iac.cli.prompt import asked
 from mics_iac.cli.session import Session, session
 from mics_iac.core.wording import visible
+from mics_iac.engine.holding import hold_by_hand
 from mics_iac.engine.world import Limits
 from mics_iac.errors import MicsError, UsageError
 from mics_iac.reporting.lines import Line, line
@@ -22,8 +23,7 @@ def lock_status(given: Common) -> int:
         holder = backend.holder()
         where, state = backend.describe_lock(), backend.describe()
     if given.screen.json:
-        facts = None if holder is None else {**msgspec.to_builtins(holder), "alive": _alive(holder)}
-        given.screen.document({"locked": holder is not None, "state": state, "lock": where, "holder": facts})
+        given.screen.document(_lock_json(holder, state=state, lock=where))
     elif holder is None:
         given.screen.show([line(f"not locked: {visible(state)}")])
     else:
@@ -31,9 +31,31 @@ def lock_status(given: Common) -> int:
     return 0
 
 
+def lock_by_hand(given: Common, *, reason: str, ttl: float, lock_timeout: float) -> int:
+    """Take the lock for a person, and say how to let it go."""
+    with session(given, Limits(lock_timeout=lock_timeout)) as run:
+        taken = hold_by_hand(run.project, reason=reason, ttl=ttl)
+        backend = run.project.world.backend
+        where, state = backend.describe_lock(), backend.describe()
+    if given.screen.json:
+        given.screen.document(_lock_json(taken, state=state, lock=where))
+    else:
+        release = f"let it go with: mics-iac force-unlock {taken.id} --force"
+        given.screen.show([line(f"locked: {visible(where)}"), *_holder_lines(taken), line(release)])
+    return 0
+
+
+def _lock_json(holder: Holder | None, *, state: str, lock: str) -> dict[str, object]:
+    facts = None if holder is None else {**msgspec.to_builtins(holder), "alive": _alive(holder)}
+    return {"locked": holder is not None, "state": state, "lock": lock, "holder": facts}
+
+
 def _holder_lines(holder: Holder) -> list[Line]:
+    lines = [line(one) for one in describe_holder(holder).split("\n")]
+    if isinstance(holder, LockInfo) and holder.by_hand:
+        return lines
     alive = {None: "not known from here", True: "yes: that process is running", False: "no: the next run takes over"}
-    return [*(line(one) for one in describe_holder(holder).split("\n")), line(f"  alive:     {alive[_alive(holder)]}")]
+    return [*lines, line(f"  alive:     {alive[_alive(holder)]}")]
 
 
 def _alive(holder: Holder) -> bool | None:

@@ -42,7 +42,7 @@ COMMANDS = {
     "apply": Entry("mics_iac.cli.cmd_apply", "Create and change imports, load each file once."),
     "status": Entry("mics_iac.cli.cmd_status", "Show imports, executions and record counts."),
     "state": Entry("mics_iac.cli.cmd_state", "Look at the state, check it, mend it, decide on doubts."),
-    "lock": Entry("mics_iac.cli.cmd_lock", "Show who holds the state."),
+    "lock": Entry("mics_iac.cli.cmd_lock", "Show who holds the state, or hold it by hand."),
     "force-unlock": Entry("mics_iac.cli.cmd_force_unlock", "Take the lock away from a run that is dead."),
     "schema": Entry("mics_iac.cli.cmd_schema", "Print the JSON Schema of the manifest."),
     "completion": Entry("mics_iac.cli.cmd_completion", "Print a completion script for your shell."),

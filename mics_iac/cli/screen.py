@@ -19,7 +19,7 @@ from mics_iac.errors import MicsError
 if TYPE_CHECKING:  # the reports cost start-up time that `--help` need not pay
     from mics_iac.reporting.lines import Line
 
-_CALL = re.compile(r"mics-iac (state [a-z]+|lock status|force-unlock)\b")
+_CALL = re.compile(r"mics-iac (state [a-z]+|lock [a-z]+|force-unlock)\b")
 
 Color: TypeAlias = Literal["auto", "always", "never"]
 

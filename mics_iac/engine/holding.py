@@ -1,4 +1,4 @@
-"""A project's state, held for a command."""
+"""A project's state, held for a command, or by hand for a person."""
 
 from __future__ import annotations
 
@@ -7,8 +7,18 @@ from contextlib import contextmanager
 
 from mics_iac.core.journal import Entry
 from mics_iac.core.tally import Tally
+from mics_iac.core.wording import visible
 from mics_iac.engine.project import Project
+from mics_iac.errors import UsageError
+from mics_iac.store.backend import LockInfo
 from mics_iac.store.held import Held, hold
+from mics_iac.store.lease import take
+from mics_iac.store.process import nobody, this_process
+
+LONGEST = 86_400.0
+"""Seconds that a lock taken by hand may last: longer than any repair, shorter than anybody's holidays."""
+
+_WORDS = 500
 
 
 @contextmanager
@@ -34,3 +44,28 @@ def holding(project: Project, command: str, tally: Tally | None = None, *, repai
         shelter=world.shelter,
     ) as held:
         yield held
+
+
+def hold_by_hand(project: Project, *, reason: str, ttl: float) -> LockInfo:
+    """Take the lock and leave it, for `ttl` seconds; neither the state nor the journals are read.
+
+    Nothing renews it, and the end of this process does not end it. UsageError, Locked and StoreFailed.
+    """
+    if not reason.strip() or len(reason) > _WORDS:
+        raise UsageError(
+            f"a lock taken by hand needs a reason, of at most {_WORDS} characters",
+            remedy="say in --reason what is being done and whom to ask",
+        )
+    if not 1 <= ttl <= LONGEST:
+        raise UsageError(f"a lock taken by hand lasts 1s to 24h, not {ttl:g}s", remedy="choose another --ttl")
+    context, world = project.context("lock acquire"), project.world
+    claim = LockInfo(
+        id=context.run,
+        who=context.who,
+        operation=context.command,
+        process=nobody(this_process().host),
+        reason=visible(reason),
+        run_url=context.run_url,
+        by_hand=True,
+    )
+    return take(world.backend, claim, clock=world.clock, lease=ttl, timeout=world.limits.lock_timeout).info

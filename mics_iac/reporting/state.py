@@ -11,6 +11,7 @@ from mics_iac.core.observed import ENDED, FAILED, SUCCEEDED
 from mics_iac.core.state import Execution, ImportState, Incarnation
 from mics_iac.reporting.figures import counted, number, size
 from mics_iac.reporting.lines import Line, Span, Style, columns, line, safe
+from mics_iac.reporting.remarks import remarks
 
 HEAD = {"format_version": "1.0", "mics_iac_version": __version__}
 """What each document about the state begins with."""
@@ -30,7 +31,7 @@ def list_lines(imports: Mapping[str, ImportState]) -> list[Line]:
             f"{_pad(address, width)}  {held.current.id}{_pad(held.current.id, ids)}  ",
             Span(f"{held.current.settings.document_type}  ", "dim"),
             counted(len(held.current.executions), "execution"),
-            *(Span(f"  [{text}]", style) for text, style in _remarks(held)),
+            *_remarks(held),
             hang=4,
         )
         for address, held in sorted(imports.items())
@@ -41,29 +42,21 @@ def _pad(text: str, width: int) -> str:
     return " " * max(0, width - columns(safe(text)))
 
 
-def _remarks(held: ImportState) -> list[tuple[str, Style]]:
+def _remarks(held: ImportState) -> list[Span]:
     now = held.current
-    doubts = len(now.doubts) + sum(len(f.doubts) for f in held.former)
-    remarks: list[tuple[str, Style]] = []
-    if doubts:
-        remarks.append((f"{counted(doubts, 'upload')} in doubt", "destroy"))
-    if now.refusals:
-        remarks.append((f"{counted(len(now.refusals), 'file')} refused", "destroy"))
-    if now.gone:
-        remarks.append(("the platform no longer has it", "destroy"))
-    if now.adopted:
-        remarks.append(("adopted", "dim"))
-    if held.protect:
-        remarks.append(("protected", "dim"))
-    if held.former:
-        remarks.append((f"replaced {', '.join(f.id for f in held.former)}", "dim"))
-    return remarks
+    return remarks(
+        gone=now.gone,
+        adopted=now.adopted,
+        protect=held.protect,
+        doubts=len(now.doubts) + sum(len(f.doubts) for f in held.former),
+        refused=len(now.refusals),
+        former=[f.id for f in held.former],
+    )
 
 
 def address_lines(address: str, held: ImportState) -> list[Line]:
     """One address: the import of today with all that is known of it, then those that it replaced."""
-    marks = [Span(f"  [{text}]", style) for text, style in _remarks(held)]
-    lines = [line(Span(address, "bold", solid=True), *marks, hang=4)]
+    lines = [line(Span(address, "bold", solid=True), *_remarks(held), hang=4)]
     for import_ in (held.current, *held.former):
         lines += [line(), *_import_lines(import_, replaced=import_ is not held.current)]
     return lines

@@ -13,6 +13,7 @@ from mics_iac.core.observed import ENDED, FAILED, SUCCEEDED
 from mics_iac.core.status import ImportStatus, Status
 from mics_iac.reporting.figures import counted, number
 from mics_iac.reporting.lines import Line, Span, Style, columns, line, safe
+from mics_iac.reporting.remarks import remarks
 
 FORMAT_VERSION = "1.0"
 _NO_ID = "-"
@@ -96,23 +97,15 @@ def _style_of(status: str) -> Style:
 
 
 def _remarks(one: ImportStatus) -> list[Span]:
-    """What is out of the ordinary, in words."""
-    remarks: list[tuple[str, Style]] = []
-    if one.id is None:
-        remarks.append(("not created yet", "change"))
-    if one.gone:
-        remarks.append(("the platform no longer has it", "destroy"))
-    if not one.declared:
-        remarks.append(("no longer declared", "warn"))
-    if one.doubts:
-        remarks.append((f"{counted(len(one.doubts), 'upload')} in doubt", "destroy"))
-    if one.adopted:
-        remarks.append(("adopted", "dim"))
-    if one.protect:
-        remarks.append(("protected", "dim"))
-    if one.former:
-        remarks.append((f"replaced {', '.join(one.former)}", "dim"))
-    return [Span(f"  [{text}]", style) for text, style in remarks]
+    return remarks(
+        created=one.id is not None,
+        gone=one.gone,
+        declared=one.declared,
+        adopted=one.adopted,
+        protect=one.protect,
+        doubts=len(one.doubts),
+        former=one.former,
+    )
 
 
 def _detail(one: ImportStatus, *, every: bool) -> list[Line]:

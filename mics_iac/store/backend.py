@@ -71,6 +71,7 @@ class Process(msgspec.Struct, frozen=True):
 class LockInfo(msgspec.Struct, frozen=True):
     """Who holds the lock, and why. Times are epoch milliseconds, stamped by the backend.
 
+    `by_hand`: a person took it, and nothing renews it; its `process` is `nobody`, which is never known to be dead.
     Fields that a newer version added are passed over: a lock must stay readable to all.
     """
 
@@ -82,6 +83,7 @@ class LockInfo(msgspec.Struct, frozen=True):
     run_url: str | None = None
     created: int = 0
     expires: int = 0
+    by_hand: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,6 +233,8 @@ def describe_holder(holder: Holder | None) -> str:
         case DamagedLock():
             return _block({"id": holder.id, "damaged": holder.text or "(empty)", "until": moment(holder.expires)})
         case LockInfo():
+            process = f", process {holder.process.pid}" if holder.process.pid else ""
+            ends = "taken by hand" if holder.by_hand else "renewed while it runs"
             return _block(
                 {
                     "id": holder.id,
@@ -238,8 +242,8 @@ def describe_holder(holder: Holder | None) -> str:
                     "operation": holder.operation,
                     "reason": holder.reason,
                     "since": moment(holder.created),
-                    "until": f"{moment(holder.expires)} (renewed while it runs)",
-                    "where": f"{holder.process.host}, process {holder.process.pid}",
+                    "until": f"{moment(holder.expires)} ({ends})",
+                    "where": f"{holder.process.host}{process}",
                     "run": holder.run_url,
                 }
             )

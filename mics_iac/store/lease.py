@@ -137,8 +137,10 @@ class _Moment:
 def _locked(backend: Backend, holder: Holder | None, timeout: float) -> Locked:
     waited = f" (waited {timeout:g} s)" if timeout else ""
     unlock = f"mics-iac force-unlock {visible(holder.id)}" if holder is not None else "mics-iac lock status"
-    return Locked(
-        f"the state is locked{waited}: {backend.describe()}\n{describe_holder(holder)}",
-        remedy="wait for that run (--lock-timeout says how long); if it is surely dead, its lock ends by itself at the "
-        f"time above and a minute, or take it away now: {unlock}",
-    )
+    if isinstance(holder, LockInfo) and holder.by_hand:
+        remedy = "ask whoever took it, or wait (--lock-timeout says how long): it ends by itself at the time above and "
+        remedy += f"a minute; if it was left behind, take it away now: {unlock}"
+    else:
+        remedy = "wait for that run (--lock-timeout says how long); if it is surely dead, its lock ends by itself at "
+        remedy += f"the time above and a minute, or take it away now: {unlock}"
+    return Locked(f"the state is locked{waited}: {backend.describe()}\n{describe_holder(holder)}", remedy=remedy)

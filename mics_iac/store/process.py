@@ -27,6 +27,11 @@ def this_process() -> Process:
     )
 
 
+def nobody(host: str) -> Process:
+    """No process at all: what a lock that was taken by hand on this host names, so that only its lease ends it."""
+    return Process(host=host, pid=0)
+
+
 def same_machine(one: Process, other: Process) -> bool:
     """Whether both are known to share one start of one kernel, and one numbering of processes."""
     known = one.boot_id is not None and one.pid_namespace is not None

@@ -11,6 +11,7 @@ import pytest
 
 from mics_iac.errors import Locked
 from mics_iac.store.backend import LEASE, MARGIN, Busy, DamagedLock, LockInfo, milliseconds
+from mics_iac.store.process import nobody
 from tests.contract.places import Place
 from tests.store.stand import claim
 
@@ -119,6 +120,18 @@ def test_a_holder_past_his_lease_may_renew_if_nobody_came(place: Place) -> None:
     one.renew(info, lease=600)
     refused(place.client().lock(claim("b"), lease=600))
     one.unlock("a")
+
+
+def test_a_lock_of_no_process_lasts_its_lease_and_no_longer(place: Place) -> None:
+    hand = msgspec.structs.replace(claim("a"), process=nobody("build-7"), reason="repair", by_hand=True)
+    info = taken(place.client().lock(hand, lease=3600))
+    assert (info.by_hand, info.reason) == (True, "repair")
+    place.clock.advance(3600 + MARGIN - 1)
+    assert refused(place.client().lock(claim("b"), lease=600)) == info
+    place.clock.advance(2)
+    other = place.client()
+    taken(other.lock(claim("b"), lease=600))
+    other.unlock("b")
 
 
 def test_who_was_taken_over_can_neither_renew_nor_let_go(place: Place) -> None:
