@@ -243,7 +243,7 @@ def describe_holder(holder: Holder | None) -> str:
                     "reason": holder.reason,
                     "since": moment(holder.created),
                     "until": f"{moment(holder.expires)} ({ends})",
-                    "where": f"{holder.process.host}{process}",
+                    "where": f"{holder.process.host}{process}" if holder.process.host else None,
                     "run": holder.run_url,
                 }
             )

@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Protocol
 
+import pytest
+
+from mics_iac.core.place import HttpPlace
 from mics_iac.store.backend import Backend, DamagedLock, damaged_id
 from mics_iac.store.file import FileBackend
+from mics_iac.store.http import HttpBackend
 from mics_iac.store.memory import MemoryBackend, MemoryPlace
+from mics_iac.store.stateserver import Access, StateServer
+from tests.servers.state_http import state_server
+from tests.servers.state_rules import Flavour
 from tests.store.stand import SetClock, TimedDisk
 
 
@@ -30,7 +39,7 @@ class Place(Protocol):
 class InMemory:
     """The place of the backend `memory`."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, stack: ExitStack) -> None:
         self.clock = SetClock()
         self._place = MemoryPlace()
 
@@ -44,7 +53,7 @@ class InMemory:
 class InFolder:
     """The place of the backend `file`."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, stack: ExitStack) -> None:
         self.clock = SetClock()
         self._folder = folder
 
@@ -57,4 +66,44 @@ class InFolder:
         os.utime(path, (self.clock.now(), self.clock.now()))
 
 
-PLACES: dict[str, Callable[[Path], Place]] = {"memory": InMemory, "file": InFolder}
+class AtServer:
+    """The place of the backend `http`: a server of the protocol, in this process, with our clock."""
+
+    flavour: Flavour = "strict"
+
+    def __init__(self, folder: Path, stack: ExitStack) -> None:
+        self.clock = SetClock()
+        # Where many want the same lock at once, some real time must pass for one to let go of it.
+        self.clock.on_sleep = lambda: time.sleep(0.002)
+        self._server = stack.enter_context(state_server(self.flavour, now=self.clock.now))
+        address = self._server.address("imports")
+        self._place = HttpPlace(address, **self._lock_of(address))
+
+    def _lock_of(self, address: str) -> dict[str, str]:
+        return {}
+
+    def client(self) -> Backend:
+        return HttpBackend(StateServer(self._place, Access()), clock=self.clock)
+
+    def damage_lock(self, data: bytes) -> None:
+        self._server.documents.set_lock(self._server.path("imports"), {"torn": data.decode(errors="replace")})
+
+
+class AtGitLab(AtServer):
+    """The same with GitLab's ways."""
+
+    flavour: Flavour = "gitlab"
+
+    def _lock_of(self, address: str) -> dict[str, str]:
+        return {"lock_address": f"{address}/lock", "lock_method": "POST", "unlock_method": "DELETE"}
+
+    def damage_lock(self, data: bytes) -> None:
+        pytest.skip("GitLab keeps a lock's id, and gives nothing else back")
+
+
+PLACES: dict[str, Callable[[Path, ExitStack], Place]] = {
+    "memory": InMemory,
+    "file": InFolder,
+    "http": AtServer,
+    "gitlab": AtGitLab,
+}

@@ -168,7 +168,7 @@ class StateRules:
     def _let_go(self, path: str, request: Request) -> Answer:
         if self._strict:
             holder, claim = self._documents.lock(path), _object(request.body) or {}
-            if holder is None or holder["ID"] != claim.get("ID"):
+            if holder is None or holder.get("ID") != claim.get("ID"):
                 return as_json(holder or {}, 409)
         self._documents.set_lock(path, None)
         return Answer(200)
