@@ -123,14 +123,16 @@ class StateServer:
                 method, url, body=data, headers=headers, redirect=False, preload_content=False, retries=False
             )
             try:
-                body = self._whole(response)
+                body = self._whole(response, method)
             finally:
                 response.release_conn()
         except (urllib3.exceptions.HTTPError, OSError) as error:
             raise Unsure(_reason(error)) from error
+        if response.status < 200:
+            raise Unsure("its answer broke off")
         return Answered(response.status, body, _moment(response.headers.get("Date")))
 
-    def _whole(self, response: urllib3.BaseHTTPResponse) -> bytes:
+    def _whole(self, response: urllib3.BaseHTTPResponse, method: str) -> bytes:
         blocks: list[bytes] = []
         size = 0
         # To the empty block: only there a body that broke off is told apart.
@@ -139,11 +141,13 @@ class StateServer:
             size += len(block)
             if size > _LONGEST:
                 raise StoreFailed(f"{self.where} answers with more than {_LONGEST} bytes", remedy="correct its address")
-        if response.status == 200 and not {"content-length", "transfer-encoding"} & {
-            h.lower() for h in response.headers
-        }:
-            # It may have broken off anywhere, and an empty document would be taken for none.
-            raise Unsure("it does not say how long its answer is")
+        headers = {name.lower() for name in response.headers}
+        tells_length = bool({"content-length", "transfer-encoding"} & headers)
+        # An answer that broke off within its head passes for a whole one without a body; what is empty then would be
+        # taken for no state, or for a lock of which nothing is known.
+        body_matters = (method == "GET" and response.status == 200) or (response.status in TAKEN and not size)
+        if not headers or (body_matters and not tells_length):
+            raise Unsure("its answer broke off, or does not say how long it is")
         return b"".join(blocks)
 
     def _fine(self, answer: Answered, doing: str) -> Answered:

@@ -17,6 +17,7 @@ from mics_iac.store.file import FileBackend
 from mics_iac.store.http import HttpBackend
 from mics_iac.store.memory import MemoryBackend, MemoryPlace
 from mics_iac.store.stateserver import Access, StateServer
+from tests.servers.faults import Faults
 from tests.servers.state_http import state_server
 from tests.servers.state_rules import Flavour
 from tests.store.stand import SetClock, TimedDisk
@@ -33,6 +34,15 @@ class Place(Protocol):
 
     def damage_lock(self, data: bytes) -> None:
         """Leave a lock there whose record is these bytes, and which nobody holds."""
+        ...
+
+
+class DistantPlace(Place, Protocol):
+    """One that is asked over a network, where `faults` says what goes wrong with the requests."""
+
+    @property
+    def faults(self) -> Faults:
+        """What goes wrong from now on."""
         ...
 
 
@@ -79,6 +89,10 @@ class AtServer:
         address = self._server.address("imports")
         self._place = HttpPlace(address, **self._lock_of(address))
 
+    @property
+    def faults(self) -> Faults:
+        return self._server.faults
+
     def _lock_of(self, address: str) -> dict[str, str]:
         return {}
 
@@ -101,9 +115,6 @@ class AtGitLab(AtServer):
         pytest.skip("GitLab keeps a lock's id, and gives nothing else back")
 
 
-PLACES: dict[str, Callable[[Path, ExitStack], Place]] = {
-    "memory": InMemory,
-    "file": InFolder,
-    "http": AtServer,
-    "gitlab": AtGitLab,
-}
+DISTANT: dict[str, Callable[[Path, ExitStack], DistantPlace]] = {"http": AtServer, "gitlab": AtGitLab}
+
+PLACES: dict[str, Callable[[Path, ExitStack], Place]] = {"memory": InMemory, "file": InFolder, **DISTANT}
