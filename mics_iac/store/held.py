@@ -194,7 +194,10 @@ class Held:
             kept = self._shelter.kept(self._ledger.lineage)
             with self._reading:
                 scratch = Ledger(self._ledger.state())
+            # An earlier run did it, and it is not told as this one's.
+            tell, self._tell = self._tell, silent
             self.record(*(entry for entries in kept.values() for entry in still_fitting(scratch, entries)))
+            self._tell = tell
             self._shelter.clear(list(kept))
         if self._backend.distant:
             self.save()

@@ -94,7 +94,8 @@ def test_what_cannot_be_recorded_is_kept_and_taken_in_by_the_next_run(
     with hold(backend, clock=clock, context=context("run-2"), shelter=Shelter(folder), tell=told.append):
         # It is a part of the state before anything else is done.
         assert loaded(place) == executions([*upload(1), *upload(2)])
-        assert executions(told) == loaded(place)
+        # An earlier run loaded it: it does not count as loaded by this one.
+        assert told == []
         assert list(folder.iterdir()) == []
     assert peek(backend, api_url=API, environment=None).doubts(ADDRESS) == []
 
