@@ -197,8 +197,12 @@ def status(project: Project, *, refresh: bool = True) -> Status:
 
 
 def read_state(project: Project) -> State:
-    """The state as it stands, with what an unfinished run recorded folded in. Changes nothing and takes no lock."""
-    return peek(project.world.backend, api_url=project.api_url, environment=project.environment).state()
+    """The state as it stands, with what an unfinished run recorded folded in. Changes nothing and takes no lock.
+
+    One that was moved elsewhere is read too: it says so in `moved_to`.
+    """
+    world = project.world
+    return peek(world.backend, api_url=project.api_url, environment=project.environment, also_moved=True).state()
 
 
 def check_state(project: Project) -> Health:
