@@ -7,12 +7,10 @@ a variable stand wherever the check would see its value. Nothing here knows whic
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Any, Final, NoReturn, TypeVar
-from urllib.parse import urlsplit
 
 from pydantic import PlainValidator, WithJsonSchema
 from pydantic_core import PydanticCustomError
@@ -21,6 +19,7 @@ from mics_iac.core.address import ADDRESS
 from mics_iac.core.manifest import DOCUMENT_TYPES, MANIFEST_VERSION, Budget, MimeType, Priority
 from mics_iac.core.pattern import refusal
 from mics_iac.core.variables import VARIABLE_NAME
+from mics_iac.core.weburl import URL, BadUrl, read_url
 from mics_iac.core.wording import did_you_mean, listed, quoted
 from mics_iac.core.yamltree import Faulty, kind_of
 
@@ -37,8 +36,6 @@ ONE_LINE: Final = r"[^\x00-\x1f\x7f]*[^\s\x00-\x1f\x7f][^\x00-\x1f\x7f]*"
 UNKNOWN_TYPE: Final = r"[A-Z][A-Z0-9_]*"
 LOCAL_PATH: Final = r"[^\\\x00-\x1f\x7f]+"
 PATH: Final = rf"(?![A-Za-z][A-Za-z0-9+.-]*://){LOCAL_PATH}"
-LOOPBACK: Final = r"(localhost|127\.[0-9]{1,3}\.[0-9]{1,3}\.[0-9]{1,3}|\[::1\])"
-URL: Final = rf"(https://([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])|http://{LOOPBACK})(:[0-9]{{1,5}})?(/[^\s?#\\]*)?"
 
 PRIORITIES: Final[tuple[Priority, ...]] = ("LOW", "MEDIUM", "HIGH")
 MIME_TYPES: Final[tuple[MimeType, ...]] = ("APPLICATION_X_NDJSON", "TEXT_CSV")
@@ -187,18 +184,11 @@ def _budget(text: str) -> Budget:
 
 
 def _url(text: str) -> str:
-    if re.fullmatch(URL, text) is None:
-        rule = "https://host[:port][/path], with no user, query or fragment; plain http only to this machine"
-        fault("MICS112", f"{quoted(text)} is not usable; write {rule}")
     try:
-        parts = urlsplit(text)
-        port, host = parts.port, parts.hostname or ""
-        if not host[:1].isalpha() and (":" in host or host.startswith("127.")):
-            ipaddress.ip_address(host)
-    except ValueError:
-        fault("MICS112", f"{quoted(text)} has a host or port that cannot be; correct it")
-    address = f"[{host}]" if ":" in host else host
-    return f"{parts.scheme}://{address}{'' if port is None else f':{port}'}{parts.path.rstrip('/')}"
+        return read_url(text).rstrip("/")
+    except BadUrl as bad:
+        rest = "; the token alone says who calls, remove what stands before the `@`" if bad.secret else ""
+        fault("MICS112", bad.message + rest)
 
 
 def _backend(text: str) -> str:

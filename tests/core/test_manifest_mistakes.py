@@ -143,3 +143,9 @@ def test_guesses_end_and_start_anew_with_each_manifest() -> None:
     assert [hints.did_you_mean("prioritx", ["priority", "name"]) != "" for _ in range(3)] == [True, True, False]
     many = problems("version: 1\n" + "".join(f"apii{n}: 1\n" for n in range(10)))
     assert all("Did you mean" in problem.message for problem in many)
+
+
+def test_a_password_in_an_address_is_refused_and_not_repeated() -> None:
+    (problem,) = problems("version: 1\napi: {url: https://me:hunter2@api.example.com}\n")
+    assert problem.code == "MICS112"
+    assert "hunter2" not in str(problem)
