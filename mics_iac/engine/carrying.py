@@ -19,8 +19,7 @@ from mics_iac.core.wording import visible
 from mics_iac.engine.holding import holding
 from mics_iac.engine.project import Project
 from mics_iac.errors import GuardRefused, MicsError, StateDamaged, StateUnreadable
-from mics_iac.store.backend import Backend
-from mics_iac.store.history import read_history, refuse_foreign, refuse_moved
+from mics_iac.store.history import read_history, read_saved, refuse_foreign, refuse_moved
 
 
 def pull(project: Project) -> State:
@@ -63,7 +62,7 @@ def push(project: Project, data: bytes, *, name: str, force: bool = False) -> Pu
     with holding(project, "state push", also_moved=force) as held:
         held.save()
         backend = project.world.backend
-        there = _saved(backend)
+        there = read_saved(backend)
         wanted = msgspec.structs.replace(given, moved_to="") if force else given
         if there is not None and encode_state(wanted) == encode_state(there):
             return Pushed(there, there)
@@ -95,11 +94,6 @@ def _good(project: Project, data: bytes, *, name: str) -> State:
     if wrong:
         raise StateUnreadable("\n".join([f"{shown} is no good state:", *wrong]), remedy="nothing was pushed")
     return state
-
-
-def _saved(backend: Backend) -> State | None:
-    snapshot = backend.read()
-    return decode_state(snapshot.data, name=backend.describe()) if snapshot is not None else None
 
 
 def _misfits(there: State, then: State, *, name: str, where: str) -> Iterator[str]:

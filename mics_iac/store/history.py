@@ -83,6 +83,12 @@ def read_history(backend: Backend, *, api_url: str, environment: str | None, als
     )
 
 
+def read_saved(backend: Backend) -> State | None:
+    """The state as it was saved last, None where there is none; raises StateUnreadable and StoreFailed."""
+    snapshot = backend.read()
+    return decode_state(snapshot.data, name=backend.describe()) if snapshot is not None else None
+
+
 def _decode(blob: Blob) -> _Read | None:
     """One run's journal, None if it died before its first line was whole: then it did nothing."""
     entries = decode_journal(blob.data, name=blob.where).entries
