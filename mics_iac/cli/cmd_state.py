@@ -82,6 +82,29 @@ Examples:
   mics-iac state mv fr/visits fr/store-visits
 """
 
+_PULL = """Write the state, as it stands, to standard output or to a file.
+
+What an unfinished run recorded is in it; then its serial is one more, so that it can be pushed. Takes no lock. A file
+that --out names may be an older copy of the same state, and nothing else.
+
+\b
+Examples:
+  mics-iac state pull --out state.json
+  mics-iac state pull | jq .serial
+"""
+
+_PUSH = """Put a state from a file (or `-`, standard input) in the place of the one that is there.
+
+It must be a good one, of the same lineage, environment and platform, and newer; what a run recorded that did not come
+to its end is saved before. It is refused (exit 8) where it knows less than half of the addresses or contents that are
+there, or nothing of what is in doubt. The former state stays among the backups.
+
+\b
+Examples:
+  mics-iac state push state.json
+  mics-iac state push imports.state.backup.00000006 --force
+"""
+
 
 @click.group("state", help=_HELP, short_help="Look at the state, check it, mend it, decide on doubts.")
 def command() -> None:
@@ -180,3 +203,29 @@ def mv(given: Common, *, source: str, target: str, lock_timeout: float) -> int:
     from mics_iac.cli.stating import rename_address  # noqa: PLC0415 (kept out of the start-up of --help)
 
     return rename_address(given, source, target, lock_timeout=lock_timeout)
+
+
+@command.command("pull", help=_PULL, short_help="Write the state to standard output or a file.")
+@option("--out", metavar="FILE", help="Write it to a file, readable by its owner alone.")
+@whose_state
+@common
+def pull(given: Common, *, out: str | None) -> int:
+    """Read, fold and write."""
+    from mics_iac.cli.carrying import pull_state  # noqa: PLC0415 (kept out of the start-up of --help)
+
+    return pull_state(given, out=out)
+
+
+@command.command("push", help=_PUSH, short_help="Put a state in the place of the one that is there.")
+@click.argument("source", metavar="FILE|-")
+@option(
+    "--force", is_flag=True, variable=None, help="Push also what is of another lineage, not newer, or knows too little."
+)
+@whose_state
+@locking
+@common
+def push(given: Common, *, source: str, force: bool, lock_timeout: float) -> int:
+    """Compare and write."""
+    from mics_iac.cli.carrying import push_state  # noqa: PLC0415 (kept out of the start-up of --help)
+
+    return push_state(given, source, force=force, lock_timeout=lock_timeout)

@@ -62,6 +62,10 @@ class Screen:
         """Write to standard output."""
         self._out = _put(self._out, text)
 
+    def out_bytes(self, data: bytes) -> None:
+        """Write these very bytes to standard output, whatever its encoding is."""
+        self._out = _put(self._out, data)
+
     def err(self, text: str) -> None:
         """Write to standard error; where that cannot be done, nobody is there to be told."""
         try:
@@ -132,12 +136,15 @@ def _width(stream: TextIO | None) -> int | None:
         return 80
 
 
-def _put(stream: TextIO | None, text: str) -> TextIO | None:
+def _put(stream: TextIO | None, written: str | bytes) -> TextIO | None:
     """Write and flush; None when nobody reads any more."""
     if stream is None:
         return None
     try:
-        stream.write(text)
+        if isinstance(written, str):
+            stream.write(written)
+        else:
+            stream.buffer.write(written)
         stream.flush()
     except BrokenPipeError:
         _silence(stream)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from mics_iac.cli.options import Common
 from mics_iac.cli.session import session
 from mics_iac.core.address import matches
+from mics_iac.core.state import ImportState
 from mics_iac.engine import addresses, workflow
 from mics_iac.engine.resolution import resolve
 from mics_iac.engine.world import Limits
@@ -14,13 +17,12 @@ from mics_iac.reporting.health import health_json, health_lines
 from mics_iac.reporting.lines import Span, line
 from mics_iac.reporting.outcome import trouble_lines
 from mics_iac.reporting.recovery import recovery_json, recovery_lines
-from mics_iac.reporting.state import HEAD, address_json, address_lines, list_json, list_lines
+from mics_iac.reporting.state import HEAD, address_json, address_lines, list_json, list_lines, moved_lines
 
 
 def list_addresses(given: Common, patterns: tuple[str, ...]) -> int:
     """The addresses that the patterns name, or all of them."""
-    with session(given, Limits()) as run:
-        imports = workflow.read_state(run.project).imports
+    imports = _imports(given)
     for pattern in patterns:
         if not any(matches(address, (pattern,)) for address in imports):
             raise addresses.not_held(pattern, list(imports))
@@ -32,10 +34,16 @@ def list_addresses(given: Common, patterns: tuple[str, ...]) -> int:
     return 0
 
 
+def _imports(given: Common) -> Mapping[str, ImportState]:
+    with session(given, Limits()) as run:
+        state = workflow.read_state(run.project)
+    given.screen.warn(moved_lines(state))
+    return state.imports
+
+
 def show_address(given: Common, address: str) -> int:
     """Everything about one address."""
-    with session(given, Limits()) as run:
-        imports = workflow.read_state(run.project).imports
+    imports = _imports(given)
     if address not in imports:
         raise addresses.not_held(address, list(imports))
     if given.screen.json:

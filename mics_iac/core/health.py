@@ -26,7 +26,10 @@ class OpenUpload(msgspec.Struct, frozen=True):
 
 
 class SavedState(msgspec.Struct, frozen=True):
-    """A state as saved, the one of today or a backup. All but `where` is None where it cannot be read."""
+    """A state as saved, the one of today or a backup. All but `where` is None where it cannot be read.
+
+    `moved_to` is where it was moved to, "" where it was not.
+    """
 
     where: str
     lineage: str | None = None
@@ -34,6 +37,7 @@ class SavedState(msgspec.Struct, frozen=True):
     imports: int | None = None
     executions: int | None = None
     damage: str | None = None
+    moved_to: str | None = None
 
 
 class FoundJournal(msgspec.Struct, frozen=True):
@@ -93,7 +97,7 @@ def saved_state(where: str, state: State) -> SavedState:
     """The figures of a state that can be read."""
     imports = [i for value in state.imports.values() for i in (value.current, *value.former)]
     executions = sum(len(i.executions) for i in imports)
-    return SavedState(where, state.lineage, state.serial, len(state.imports), executions)
+    return SavedState(where, state.lineage, state.serial, len(state.imports), executions, moved_to=state.moved_to)
 
 
 def audit(state: State) -> Iterator[str]:

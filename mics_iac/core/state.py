@@ -112,8 +112,9 @@ class State(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Everything the tool knows of one environment.
 
     `lineage` names this state's history for ever, `serial` counts its saves. `environment` is None where the manifest
-    declares none. `forgotten` are imports that a person took out of the state, by their last address: nothing is done
-    about them any more, but what was loaded through them stays loaded.
+    declares none. `moved_to` is the place where the state is instead of here, "" where it is here: a state that was
+    moved is a memory of what was, and no run goes on from it. `forgotten` are imports that a person took out of the
+    state, by their last address: nothing is done about them any more, but what was loaded through them stays loaded.
     """
 
     lineage: str
@@ -122,6 +123,7 @@ class State(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     mics_iac_version: str = ""
     serial: int = 0
     environment: str | None = None
+    moved_to: str = ""
     imports: dict[str, ImportState] = {}
     creating: dict[str, Creating] = {}
     forgotten: dict[str, tuple[Incarnation, ...]] = {}

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from mics_iac.core.journal import Entry
 from mics_iac.core.tally import Tally
 from mics_iac.core.wording import visible
 from mics_iac.engine.project import Project
-from mics_iac.errors import UsageError
+from mics_iac.errors import StateDamaged, UsageError
 from mics_iac.store.backend import LockInfo
-from mics_iac.store.held import Held, hold
+from mics_iac.store.held import Held, hold, peek
 from mics_iac.store.lease import take
 from mics_iac.store.process import nobody, this_process
 
@@ -22,10 +22,13 @@ _WORDS = 500
 
 
 @contextmanager
-def holding(project: Project, command: str, tally: Tally | None = None, *, repair: bool = False) -> Iterator[Held]:
+def holding(
+    project: Project, command: str, tally: Tally | None = None, *, repair: bool = False, also_moved: bool = False
+) -> Iterator[Held]:
     """The state, locked, read and at the end saved; with `repair` mended first. `command` is what the lock says.
 
-    With a `tally` every entry is counted and told; without one, nobody is told.
+    With `also_moved` one that was moved elsewhere is held too. With a `tally` every entry is counted and told; without
+    one, nobody is told.
     """
     world = project.world
 
@@ -41,15 +44,16 @@ def holding(project: Project, command: str, tally: Tally | None = None, *, repai
         lock_timeout=world.limits.lock_timeout,
         tell=told,
         repair=repair,
-        shelter=world.shelter,
+        also_moved=also_moved,
     ) as held:
         yield held
 
 
 def hold_by_hand(project: Project, *, reason: str, ttl: float) -> LockInfo:
-    """Take the lock and leave it, for `ttl` seconds; neither the state nor the journals are read.
+    """Take the lock and leave it, for `ttl` seconds: nothing renews it, and the end of this process does not end it.
 
-    Nothing renews it, and the end of this process does not end it. UsageError, Locked and StoreFailed.
+    The state may be damaged, which is what a person may want to look into; not moved, newer or another one's. Raises
+    UsageError, StateUnreadable, Locked and StoreFailed.
     """
     if not reason.strip() or len(reason) > _WORDS:
         raise UsageError(
@@ -59,6 +63,8 @@ def hold_by_hand(project: Project, *, reason: str, ttl: float) -> LockInfo:
     if not 1 <= ttl <= LONGEST:
         raise UsageError(f"a lock taken by hand lasts 1s to 24h, not {ttl:g}s", remedy="choose another --ttl")
     context, world = project.context("lock acquire"), project.world
+    with suppress(StateDamaged):
+        peek(world.backend, api_url=project.api_url, environment=project.environment)
     claim = LockInfo(
         id=context.run,
         who=context.who,

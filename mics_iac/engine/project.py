@@ -27,8 +27,8 @@ from mics_iac.engine.manifest_files import read_manifest_texts
 from mics_iac.engine.world import Limits, Stop, SystemClock, World, nobody
 from mics_iac.errors import NotAllowed, UsageError
 from mics_iac.sources.local import LocalSource
+from mics_iac.store.context import RunContext
 from mics_iac.store.file import FileBackend
-from mics_iac.store.held import RunContext
 
 if TYPE_CHECKING:
     from mics_iac.api.transport import Adapter
@@ -94,6 +94,7 @@ class Project:
             version=__version__,
             lineage=str(uuid.uuid4()),
             run_url=self.run_url,
+            shelter=self.world.shelter,
         )
 
 

@@ -197,8 +197,11 @@ def status(project: Project, *, refresh: bool = True) -> Status:
 
 
 def read_state(project: Project) -> State:
-    """The state as it stands, with what an unfinished run recorded folded in. Changes nothing and takes no lock."""
-    return _peek(project).state()
+    """The state as it stands, with what an unfinished run recorded folded in. Changes nothing and takes no lock.
+
+    One that was moved elsewhere is read too: it says so in `moved_to`.
+    """
+    return _peek(project, also_moved=True).state()
 
 
 def check_state(project: Project) -> Health:
@@ -206,9 +209,15 @@ def check_state(project: Project) -> Health:
     return health(survey(project.world.backend, api_url=project.api_url, environment=project.environment))
 
 
-def _peek(project: Project) -> Ledger:
+def _peek(project: Project, *, also_moved: bool = False) -> Ledger:
     world = project.world
-    return peek(world.backend, api_url=project.api_url, environment=project.environment, shelter=world.shelter)
+    return peek(
+        world.backend,
+        api_url=project.api_url,
+        environment=project.environment,
+        also_moved=also_moved,
+        shelter=world.shelter,
+    )
 
 
 def _held_imports(ledger: Ledger) -> dict[str, set[str]]:

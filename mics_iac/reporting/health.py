@@ -30,6 +30,9 @@ def health_lines(health: Health) -> list[Line]:
     """What there is, a line each; then what the next apply has to find out; then the verdict, with every fault."""
     none = line("state:    none was saved yet")
     lines = [_saved("state:    ", health.state) if health.state is not None else none]
+    if health.state is not None and health.state.moved_to:
+        there = Span(health.state.moved_to, "bold", solid=True)
+        lines.append(line(Span("moved:    ", "warn"), "the state is at ", there, " by now", hang=10))
     lines += [_journal(one) for one in health.journals]
     lines += [_saved("backup:   ", one) for one in health.backups]
     lines += [

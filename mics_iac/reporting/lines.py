@@ -104,9 +104,14 @@ def json_text(value: object) -> str:
         text = msgspec.json.format(msgspec.json.encode(value), indent=2).decode()
     except UnicodeEncodeError:  # half of a surrogate pair, from a path that is not UTF-8: slower, and it copes
         text = json.dumps(value, ensure_ascii=False, indent=2)
+    return printable_json(text) + "\n"
+
+
+def printable_json(text: str) -> str:
+    """The same JSON, with what does not print as escapes in its strings."""
     if text.isascii() and "\x7f" not in text:
-        return text + "\n"
-    return "".join(c if c == "\n" or (c.isprintable() and not _BLANK.match(c)) else _escape(c) for c in text) + "\n"
+        return text
+    return "".join(c if c == "\n" or (c.isprintable() and not _BLANK.match(c)) else _escape(c) for c in text)
 
 
 def _escape(one: str) -> str:

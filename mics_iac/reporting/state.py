@@ -7,8 +7,9 @@ from collections.abc import Mapping
 import msgspec
 
 from mics_iac import __version__
+from mics_iac.core.health import saved_state
 from mics_iac.core.observed import ENDED, FAILED, SUCCEEDED
-from mics_iac.core.state import Execution, ImportState, Incarnation
+from mics_iac.core.state import Execution, ImportState, Incarnation, State
 from mics_iac.reporting.figures import counted, number, size
 from mics_iac.reporting.lines import Line, Span, Style, columns, line, safe
 from mics_iac.reporting.remarks import remarks
@@ -124,3 +125,24 @@ def address_json(address: str, held: ImportState) -> Mapping[str, object]:
     """One address, as the state holds it."""
     built: dict[str, object] = msgspec.to_builtins(held)
     return {"address": address, **built}
+
+
+def moved_lines(state: State) -> list[Line]:
+    """The warning that a state is a memory of one that is somewhere else; nothing for any other."""
+    if not state.moved_to:
+        return []
+    text = f"this state is not the one of today any more: that is at {state.moved_to}"
+    return [line(Span("Warning: ", "warn"), text, hang=2)]
+
+
+def figures_text(state: State) -> str:
+    """`serial 6, 1 import, 2 executions`."""
+    found = saved_state("", state)
+    imports, executions = found.imports or 0, found.executions or 0
+    return f"serial {state.serial}, {counted(imports, 'import')}, {counted(executions, 'execution')}"
+
+
+def figures_json(state: State) -> dict[str, object]:
+    """The same for machines, with the lineage."""
+    found = saved_state("", state)
+    return {"lineage": state.lineage, "serial": state.serial, "imports": found.imports, "executions": found.executions}

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
@@ -19,37 +19,17 @@ from mics_iac.core.health import Mended
 from mics_iac.core.journal import Entry, RunBegun, encode_entries
 from mics_iac.core.ledger import Ledger
 from mics_iac.core.sheltered import still_fitting, worth_keeping
-from mics_iac.core.state import encode_state
+from mics_iac.core.state import State, encode_state
 from mics_iac.errors import Locked, MicsError, StateConflict, StoreFailed
-from mics_iac.store.backend import LEASE, Backend, LockInfo, Process, milliseconds
-from mics_iac.store.history import History, read_history
+from mics_iac.store.backend import LEASE, Backend, LockInfo, milliseconds
+from mics_iac.store.context import RunContext
+from mics_iac.store.history import History, read_history, serial_of
 from mics_iac.store.lease import Lease, take
-from mics_iac.store.process import this_process
 from mics_iac.store.shelter import Shelter
 from mics_iac.store.survey import mend, survey
 
 SAVING = 60.0
 """Seconds that the lease must outlast when a save begins."""
-
-
-@dataclass(frozen=True, slots=True)
-class RunContext:
-    """Who runs what, against which platform: what goes into lock and journal.
-
-    `run` is a new id, which is the lock's id too; `lineage` is the one that the state gets if there is none yet.
-    `version` is that of mics-iac. `reason` and `run_url` are for people who meet the lock.
-    """
-
-    run: str
-    command: str
-    who: str
-    api_url: str
-    environment: str | None
-    version: str
-    lineage: str
-    reason: str | None = None
-    run_url: str | None = None
-    process: Process = field(default_factory=this_process)
 
 
 def silent(entry: Entry) -> None:
@@ -66,31 +46,25 @@ def hold(
     lease: float = LEASE,
     tell: Callable[[Entry], None] = silent,
     repair: bool = False,
-    shelter: Shelter | None = None,
+    also_moved: bool = False,
 ) -> Iterator[Held]:
     """Hold the state: take the lock (waiting up to `lock_timeout` seconds), read and fold; at the end save and let go.
 
-    With `repair`, what is damaged is mended before it is read; `Held.mended` tells what was. With a `shelter`, outcomes
-    that can no longer be recorded are kept there, and what earlier runs kept there is recorded before anything is done.
+    With `repair`, what is damaged is mended before it is read; `Held.mended` tells what was. With `also_moved`, a state
+    that was moved elsewhere is held too, for who moves it on or puts another in its place. Outcomes that can no longer
+    be recorded are kept in the context's shelter; what earlier runs kept there is recorded before anything is done.
     `tell` gets every durable entry once, in order, from whichever thread led its group; it must not call `record` or
     `save`. On leaving with an error the state is saved all the same; if that fails too, a note on the error says so
     and the journal holds what the save would have.
 
-    Raises Locked, StateUnreadable (damaged, newer, another platform's or environment's), StateConflict, StoreFailed.
+    Raises Locked, StateUnreadable (damaged, newer, moved, another platform's or environment's), StateConflict,
+    StoreFailed.
     """
-    claim = LockInfo(
-        id=context.run,
-        who=context.who,
-        operation=context.command,
-        process=context.process,
-        reason=context.reason,
-        run_url=context.run_url,
-    )
-    with take(backend, claim, clock=clock, lease=lease, timeout=lock_timeout) as kept:
+    with take(backend, context.claim(), clock=clock, lease=lease, timeout=lock_timeout) as kept:
         mended = _mend(backend, kept, context) if repair else None
-        history = read_history(backend, api_url=context.api_url, environment=context.environment)
+        history = read_history(backend, api_url=context.api_url, environment=context.environment, also_moved=also_moved)
         backend.drop(list(history.done))
-        held = Held(backend, history, kept, clock=clock, context=context, tell=tell, mended=mended, shelter=shelter)
+        held = Held(backend, history, kept, clock=clock, context=context, tell=tell, mended=mended)
         try:
             held.take_over()
             yield held
@@ -106,13 +80,20 @@ def _mend(backend: Backend, lease: Lease, context: RunContext) -> Mended:
     return mend(backend, found, lineage=context.lineage, version=context.version)
 
 
-def peek(backend: Backend, *, api_url: str, environment: str | None, shelter: Shelter | None = None) -> Ledger:
+def peek(
+    backend: Backend,
+    *,
+    api_url: str,
+    environment: str | None,
+    also_moved: bool = False,
+    shelter: Shelter | None = None,
+) -> Ledger:
     """The ledger as it stands, with what is kept in the shelter, without the lock and without writing anything.
 
     A run that is going on may have recorded more a moment later. Where there is no state yet, the ledger is empty and
-    its lineage is "". Raises StateUnreadable and StoreFailed.
+    its lineage is "". Raises StateUnreadable (also for a state that was moved, unless `also_moved`) and StoreFailed.
     """
-    ledger = read_history(backend, api_url=api_url, environment=environment).ledger()
+    ledger = read_history(backend, api_url=api_url, environment=environment, also_moved=also_moved).ledger()
     if shelter is not None:
         kept = shelter.kept(ledger.lineage)
         for entries in kept.values():
@@ -138,7 +119,6 @@ class Held:
         context: RunContext,
         tell: Callable[[Entry], None],
         mended: Mended | None = None,
-        shelter: Shelter | None = None,
     ) -> None:
         self.mended = mended
         """What was mended before the state was read, None where that was not asked for."""
@@ -153,7 +133,7 @@ class Held:
         self._held_imports = bool(history.state.imports or history.state.forgotten)
         self._unsaved = list(history.unsaved)
         self._ordinal = history.ordinal
-        self._shelter = shelter
+        self._shelter = context.shelter
         self._sheltered: Path | None = None
         self._ledger = history.ledger()
         self._reading = threading.Lock()
@@ -247,6 +227,31 @@ class Held:
             except MicsError as error:
                 error.add_note("the state was not saved; what this run did is in its journal, or is found again")
                 raise
+
+    def replace(self, state: State) -> None:
+        """Save, then put another state in the place of what is there, which stays among the backups.
+
+        It is written as it is, with a lineage and a serial of its own. Raises what `save` does, and StateConflict if a
+        journal holds more than was saved: one that goes on from a state that is not there any more is nobody's.
+        """
+        self.save()
+        with self._led(None):
+            self._refuse_broken()
+            names = [blob.name for blob in self._backend.journals()]
+            if any(serial_of(name) >= self._serial for name in names):
+                raise StateConflict(
+                    f"another run recorded something meanwhile: {self._backend.describe()}",
+                    remedy="see that no other run is going on, then run again",
+                )
+            # Those whose end was saved and which could not be removed then. Now they must go: beside a state of another
+            # lineage they would be taken for strays.
+            self._backend.drop(names)
+            self._lease.fence(SAVING)
+            self._version = self._backend.write(encode_state(state), expected=self._version)
+            self._serial, self._lineage, self._ordinal, self._journal = state.serial, state.lineage, 1, None
+            self._held_imports = bool(state.imports or state.forgotten)
+            with self._reading:
+                self._ledger = Ledger(state)
 
     def save_after(self, error: BaseException) -> None:
         """Save although the run failed with `error`; if that fails too, a note on `error` tells it."""

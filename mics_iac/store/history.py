@@ -49,11 +49,11 @@ class _Read:
     entries: tuple[Entry, ...]
 
 
-def read_history(backend: Backend, *, api_url: str, environment: str | None) -> History:
+def read_history(backend: Backend, *, api_url: str, environment: str | None, also_moved: bool = False) -> History:
     """Read journals and state, in this order; raises StateUnreadable and StoreFailed.
 
     Refused: damage other than a torn last line, a newer format, another platform or environment than the given one,
-    and a journal of another state (lineage).
+    a journal of another state (lineage), and, unless `also_moved`, a state that is somewhere else by now.
     """
     blobs = backend.journals()
     read = [_decode(blob) for blob in blobs]
@@ -62,6 +62,8 @@ def read_history(backend: Backend, *, api_url: str, environment: str | None) -> 
     if snapshot is not None:
         state = decode_state(snapshot.data, name=backend.describe())
         refuse_foreign(backend.describe(), state, api_url=api_url, environment=environment)
+        if not also_moved:
+            refuse_moved(backend.describe(), state)
     else:
         lineage = runs[0].begun.lineage if runs else ""
         state = State(lineage=lineage, api_url=api_url, environment=environment)
@@ -77,8 +79,14 @@ def read_history(backend: Backend, *, api_url: str, environment: str | None) -> 
         pending=tuple(entry for run in unsaved for entry in run.entries),
         unsaved=tuple(run.name for run in unsaved),
         done=tuple(blob.name for blob in blobs if blob.name not in kept),
-        ordinal=1 + max((_ordinal(blob.name) for blob in blobs if _serial(blob.name) == serial), default=0),
+        ordinal=1 + max((_ordinal(blob.name) for blob in blobs if serial_of(blob.name) == serial), default=0),
     )
+
+
+def read_saved(backend: Backend) -> State | None:
+    """The state as it was saved last, None where there is none; raises StateUnreadable and StoreFailed."""
+    snapshot = backend.read()
+    return decode_state(snapshot.data, name=backend.describe()) if snapshot is not None else None
 
 
 def _decode(blob: Blob) -> _Read | None:
@@ -106,6 +114,17 @@ def refuse_foreign(where: str, found: State | RunBegun, *, api_url: str, environ
         )
 
 
+def refuse_moved(where: str, found: State) -> None:
+    """Raise StateUnreadable for a state that was moved to another place."""
+    if found.moved_to:
+        there = visible(found.moved_to)
+        raise StateUnreadable(
+            f"the state is at {there} and not at {where}: `mics-iac state migrate` moved it",
+            remedy=f"set `state:` in the manifest to that place, or use --state {there}; a migration that was "
+            "interrupted goes on when it is run again",
+        )
+
+
 def _environment(name: str | None) -> str:
     return f"environment {visible(name)}" if name is not None else "no environment"
 
@@ -119,7 +138,8 @@ def refuse_stray(where: str, begun: RunBegun, *, lineage: str, state: str) -> No
         )
 
 
-def _serial(name: str) -> int:
+def serial_of(name: str) -> int:
+    """The serial that the journal of this name goes on from."""
     return int(name.partition("-")[0])
 
 

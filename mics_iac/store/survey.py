@@ -17,7 +17,7 @@ from mics_iac.core.ledger import Ledger
 from mics_iac.core.state import State, decode_state, encode_state
 from mics_iac.errors import StateDamaged, StateUnreadable
 from mics_iac.store.backend import Backend, Blob
-from mics_iac.store.history import refuse_foreign, refuse_stray
+from mics_iac.store.history import refuse_foreign, refuse_moved, refuse_stray
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,8 @@ class Run:
 class Survey:
     """Everything that a backend holds. `version` is that of the state's bytes, damaged or not.
 
-    `base` is what can be built on: the state, or its newest good backup, or an empty state; `built_on` says which.
+    `base` is what can be built on: the state, or its newest good backup, or an empty state; `built_on` says which. A
+    backup was replaced by a state that is here, so where it was moved to does not hold any more.
     """
 
     saved: Saved | None
@@ -104,7 +105,7 @@ def survey(backend: Backend, *, api_url: str, environment: str | None) -> Survey
     journals = [(blob, salvage_journal(blob.data, name=blob.where)) for blob in blobs]
     built_on = next((one for one in (saved, *backups) if one is not None and one.state is not None), None)
     if built_on is not None and built_on.state is not None:
-        base = built_on.state
+        base = built_on.state if built_on is saved else msgspec.structs.replace(built_on.state, moved_to="")
     else:
         lineages = [j.entries[0].lineage for _, j in journals if j.entries and isinstance(j.entries[0], RunBegun)]
         base = State(lineage=lineages[0] if lineages else "", api_url=api_url, environment=environment)
@@ -172,8 +173,9 @@ def mend(backend: Backend, found: Survey, *, lineage: str, version: str) -> Mend
     The state is made again from its newest good backup, with what can be read of the journals folded in; damaged bytes
     are kept, as a backup or as a journal set aside. Interrupted, it can be begun again. `lineage` is a new one, for
     when there is nothing to build on. Raises StateUnreadable for what must not be mended: a newer format, or a state
-    of another platform or environment.
+    of another platform or environment, or one that is somewhere else by now.
     """
+    refuse_moved(backend.describe(), found.base)
     for fault in found.faults:
         if not isinstance(fault, StateDamaged):
             raise fault

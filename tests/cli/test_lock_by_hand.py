@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from mics_iac.core.state import State, encode_state
 from tests.cli.conftest import Run
 
 Spawn = Callable[..., "subprocess.Popen[str]"]
@@ -71,3 +72,12 @@ def test_a_reason_cannot_move_the_cursor(project: Path, run: Run) -> None:
     taken = run("lock", "acquire", "--reason", "\x1b[2J\udcff", "--sandbox")
     assert taken.code == 0
     assert r"reason:    \x1b[2J\udcff" in taken.out
+
+
+def test_a_damaged_state_can_be_held_and_another_environments_cannot(project: Path, run: Run) -> None:
+    state = project / ".mics-iac/sandbox/imports.state.json"
+    state.parent.mkdir(parents=True)
+    state.write_bytes(encode_state(State(lineage="l", api_url="https://sandbox.invalid", environment="staging")))
+    assert run("lock", "acquire", "--reason", "repair", "--sandbox").code == 10
+    state.write_bytes(b"{}")
+    assert run("lock", "acquire", "--reason", "repair", "--sandbox").code == 0

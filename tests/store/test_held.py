@@ -10,6 +10,7 @@ import zlib
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from mics_iac.core.journal import Entry, ImportGone, RunBegun, decode_journal, encode_entries
@@ -579,3 +580,86 @@ def test_peek_beside_a_save_sees_either_all_or_all(clock: SetClock, place: Memor
         ledger = peek(Slow(clock=clock, place=place), api_url=API, environment=None)
         assert ledger.known_executions(ADDRESS) == {upload(1)[1].id}
         assert ledger.state() == saved(writer)
+
+
+# A state that is somewhere else by now, and one that takes another's place.
+
+
+def moved(backend: Backend, clock: SetClock, to: str = "s3://acme/mics") -> State:
+    """The state of `backend`, marked as one that was moved."""
+    with hold(backend, clock=clock, context=context("mover"), also_moved=True) as held:
+        state = saved(backend)
+        held.replace(msgspec.structs.replace(state, moved_to=to, serial=state.serial + 1))
+    return saved(backend)
+
+
+def test_no_run_goes_on_from_a_state_that_was_moved(backend: Gated, clock: SetClock) -> None:
+    with hold(backend, clock=clock, context=context()) as held:
+        held.record(created())
+    there = moved(backend, clock)
+    assert (there.moved_to, there.serial) == ("s3://acme/mics", 2)
+    refuse(backend, clock, "the state is at s3://acme/mics and not at the state in memory")
+    with pytest.raises(StateUnreadable) as caught:
+        peek(backend, api_url=API, environment=None)
+    assert "--state s3://acme/mics" in str(caught.value.remedy)
+    ledger = peek(backend, api_url=API, environment=None, also_moved=True)
+    assert (ledger.addresses(), ledger.state().moved_to) == ([ADDRESS], "s3://acme/mics")
+    with pytest.raises(StateUnreadable), hold(backend, clock=clock, context=context("mender"), repair=True):
+        pytest.fail("it was not refused")
+    assert saved(backend) == there
+
+
+def test_another_state_takes_the_place_of_the_one_that_is_there(backend: Gated, clock: SetClock) -> None:
+    crash(backend, clock, created("fr/a", "1"))
+    other = State(lineage="another", api_url=API, serial=7)
+    with hold(Gated(clock=clock, place=backend._place), clock=clock, context=context("run-2")) as held:
+        held.record(created("fr/b", "2"))
+        held.replace(other)
+        assert (held.lineage, held.serial) == ("another", 7)
+        with held.reading() as ledger:
+            assert ledger.addresses() == []
+        # It is the state by now: what is recorded goes on from it.
+        held.record(created("fr/c", "3"))
+    now = saved(backend)
+    assert (now.lineage, now.serial, list(now.imports)) == ("another", 8, ["fr/c"])
+    assert backend.journals() == []
+    before = [decode_state(blob.data, name="") for blob in backend.backups()]
+    assert [(s.lineage, s.serial, list(s.imports)) for s in before] == [
+        ("another", 7, []),
+        ("lineage-of-run-1", 1, ["fr/a", "fr/b"]),
+    ]
+
+
+def test_a_journal_that_could_not_be_removed_is_no_stray_of_the_new_state(backend: Gated, clock: SetClock) -> None:
+    class Stuck(Gated):
+        stuck = True
+
+        def drop(self, names: list[str]) -> None:
+            if self.stuck and names:
+                raise StoreFailed("cannot remove a journal")
+            super().drop(names)
+
+    client = Stuck(clock=clock, place=backend._place)
+    with hold(client, clock=clock, context=context()) as held:
+        held.record(created())
+        with pytest.raises(StoreFailed, match="cannot remove"):
+            held.replace(State(lineage="another", api_url=API, serial=7))
+        assert saved(backend).lineage == "lineage-of-run-1"
+        client.stuck = False
+        held.replace(State(lineage="another", api_url=API, serial=7))
+    assert backend.journals() == []
+    assert peek(backend, api_url=API, environment=None).lineage == "another"
+
+
+def test_what_somebody_else_recorded_meanwhile_keeps_the_other_state_out(backend: Gated, clock: SetClock) -> None:
+    """A run that lost its lock and does not know it yet writes down an intent."""
+    with hold(backend, clock=clock, context=context()) as held:
+        held.record(created())
+    with (
+        pytest.raises(StateConflict, match="recorded something meanwhile"),
+        hold(backend, clock=clock, context=context("run-2")) as held,
+    ):
+        begin = RunBegun("run-0", "lineage-of-run-1", 1, API, None, "apply", "bob", 0, "0.1.0")
+        backend._place.journals["00000001-0009"], _ = encode_entries([begin, created("fr/z", "9")])
+        held.replace(State(lineage="another", api_url=API, serial=7))
+    assert peek(backend, api_url=API, environment=None).addresses() == ["fr/store-visits", "fr/z"]

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from mics_iac.core import journal
 from mics_iac.core.journal import Entry
 from mics_iac.core.state import decode_state
 from mics_iac.errors import StoreFailed
+from mics_iac.store.context import RunContext
 from mics_iac.store.held import Held, hold, peek
 from mics_iac.store.memory import MemoryBackend, MemoryPlace
 from mics_iac.store.shelter import Shelter
@@ -57,11 +59,15 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path / "emergency"
 
 
+def sheltered(folder: Path, run: str = "run-1") -> RunContext:
+    return replace(context(run), shelter=Shelter(folder))
+
+
 def cut_off(backend: Remote, clock: SetClock, folder: Path, *entries: Entry, run: str = "run-1") -> StoreFailed:
     """A run whose store is gone when two uploads were begun; `entries` is what it cannot record then."""
     with (
         pytest.raises(StoreFailed) as caught,
-        hold(backend, clock=clock, context=context(run), shelter=Shelter(folder)) as held,
+        hold(backend, clock=clock, context=sheltered(folder, run)) as held,
     ):
         held.record(created())
         held.record(upload(1)[0], upload(2)[0])
@@ -91,7 +97,7 @@ def test_what_cannot_be_recorded_is_kept_and_taken_in_by_the_next_run(
     [kept] = folder.iterdir()
     assert str(kept) in "\n".join(error.__notes__)
     told: list[Entry] = []
-    with hold(backend, clock=clock, context=context("run-2"), shelter=Shelter(folder), tell=told.append):
+    with hold(backend, clock=clock, context=sheltered(folder, "run-2"), tell=told.append):
         # It is a part of the state before anything else is done.
         assert loaded(place) == executions([*upload(1), *upload(2)])
         # An earlier run loaded it: it does not count as loaded by this one.
@@ -123,7 +129,7 @@ def test_what_somebody_else_found_out_in_between_is_passed_over(
     )
     with hold(backend, clock=clock, context=context("elsewhere")) as held:
         held.record(adopted)
-    with hold(backend, clock=clock, context=context("run-2"), shelter=Shelter(folder)):
+    with hold(backend, clock=clock, context=sheltered(folder, "run-2")):
         pass
     assert sorted(loaded(place)) == sorted(executions([*upload(1), *upload(2)]))
 
@@ -133,7 +139,7 @@ def test_a_lost_creation_is_taken_in_as_well(
 ) -> None:
     with (
         pytest.raises(StoreFailed),
-        hold(backend, clock=clock, context=context(), shelter=Shelter(folder)) as held,
+        hold(backend, clock=clock, context=sheltered(folder)) as held,
     ):
         held.record(journal.CreateBegun(ADDRESS, created().settings))
         backend.away = True
@@ -141,7 +147,7 @@ def test_a_lost_creation_is_taken_in_as_well(
         held.fence(1)
     backend.away = False
     with (
-        hold(backend, clock=clock, context=context("run-2"), shelter=Shelter(folder)) as held,
+        hold(backend, clock=clock, context=sheltered(folder, "run-2")) as held,
         held.reading() as ledger,
     ):
         assert ledger.import_id(ADDRESS) == "558"
@@ -156,7 +162,7 @@ def test_a_damaged_one_stops_nobody(
     [kept] = folder.iterdir()
     kept.write_bytes(damage)
     with (
-        hold(backend, clock=clock, context=context("run-2"), shelter=Shelter(folder)) as held,
+        hold(backend, clock=clock, context=sheltered(folder, "run-2")) as held,
         held.reading() as ledger,
     ):
         assert len(ledger.doubts(ADDRESS)) == 2
@@ -165,7 +171,7 @@ def test_a_damaged_one_stops_nobody(
 def test_one_of_another_state_is_left_alone(backend: Remote, clock: SetClock, folder: Path) -> None:
     cut_off(backend, clock, folder, upload(1)[1])
     other = Remote(clock=clock)
-    with hold(other, clock=clock, context=context("run-2"), shelter=Shelter(folder)) as held:
+    with hold(other, clock=clock, context=sheltered(folder, "run-2")) as held:
         held.record(created())
     assert len(list(folder.iterdir())) == 1
 

@@ -235,3 +235,28 @@ def test_the_audit_sees_what_cannot_be() -> None:
     assert list(audit(ledger.state())) == ["import 558 of datamart 1502 stands 2 times in the state"]
     assert list(audit(State(lineage="", api_url=API))) == ["the state has no lineage"]
     assert not list(itertools.chain(audit(Ledger(State(lineage="l", api_url=API)).state())))
+
+
+def test_where_a_backup_was_moved_to_says_nothing_about_the_state_that_replaced_it(path: Path, clock: SetClock) -> None:
+    """A state that was moved away and back, and is damaged then."""
+    saves(path, clock, 1)
+    for to in ("s3://acme/mics", ""):
+        with hold(client(path, clock), clock=clock, context=context("mover"), also_moved=True) as held:
+            state = decode_state(path.read_bytes(), name="state")
+            held.replace(msgspec.structs.replace(state, moved_to=to, serial=state.serial + 1))
+    flip(path, 100)
+    assert repaired(path, clock).state
+    assert addresses(path, clock) == ["fr/i1"]
+
+
+def test_a_look_says_where_the_state_was_moved_to(path: Path, clock: SetClock) -> None:
+    saves(path, clock, 1)
+    with hold(client(path, clock), clock=clock, context=context("mover")) as held:
+        state = decode_state(path.read_bytes(), name="state")
+        held.replace(msgspec.structs.replace(state, moved_to="s3://acme/mics", serial=2))
+    found = health(look(client(path, clock)))
+    assert found.state is not None
+    assert found.state.moved_to == "s3://acme/mics"
+    assert found.faults == ()
+    with pytest.raises(StateUnreadable, match="the state is at s3://acme/mics"):
+        repaired(path, clock)

@@ -1,0 +1,184 @@
+"""A state that moves from one place to another, with its history; at no instant two places have a live one.
+
+    source                  target
+    live                    nothing, or a state that was moved to the source before
+    live                    each backup, then the state, as ones that are at the source
+    moved to the target     the same; so for this instant no run goes on from either
+    moved to the target     live
+
+Every step is one write. A move that was killed between two of them goes on when it is run again: what the two states
+say of each other tells how far it came. Both locks are held, the source's first. Knows backends, not commands.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+
+import msgspec
+
+from mics_iac.core.clock import Clock
+from mics_iac.core.place import BucketPlace, HttpPlace, parse_place
+from mics_iac.core.state import State, decode_state, encode_state
+from mics_iac.core.wording import visible
+from mics_iac.errors import GuardRefused, MicsError, StateUnreadable, StoreFailed, UsageError
+from mics_iac.store.backend import LEASE, Backend
+from mics_iac.store.context import RunContext
+from mics_iac.store.held import SAVING, Held, hold
+from mics_iac.store.history import History, read_history, read_saved, refuse_moved
+from mics_iac.store.lease import take
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """One of the two places. The state at the other will name it by its `address`, which `--state` takes."""
+
+    backend: Backend
+    address: str
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """The state that is live at the target, and how many backups stand there. `already`: it was so before."""
+
+    state: State
+    backups: int
+    already: bool = False
+
+
+def move(source: End, target: End, *, clock: Clock, context: RunContext, lock_timeout: float = 0.0) -> Moved:
+    """Move the state from one end to the other; what open journals hold is saved before.
+
+    The target must hold neither state nor journals, or what another move between these two left there. Raises
+    UsageError where both are one place, MicsError where there is nothing to move, GuardRefused for a target that is
+    taken, StateUnreadable, Locked, StateConflict and StoreFailed. After any of them it can be run again.
+    """
+    if source.backend.describe_lock() == target.backend.describe_lock():
+        raise UsageError(f"the state is there already: {source.backend.describe()}", remedy="name another place")
+    context = replace(context, reason=f"moving the state to {visible(target.address)}")
+    with hold(source.backend, clock=clock, context=context, lock_timeout=lock_timeout, also_moved=True) as held:
+        held.save()
+        with take(target.backend, held.lock, clock=clock, lease=LEASE, timeout=lock_timeout) as lease:
+            there = read_history(
+                target.backend, api_url=context.api_url, environment=context.environment, also_moved=True
+            )
+            return _move(source, target, held, there, fence=lambda: lease.fence(SAVING))
+
+
+def _move(source: End, target: End, held: Held, there: History, *, fence: Callable[[], None]) -> Moved:
+    state = _leaving(source, target)
+    if state.moved_to and _is_live(there) and there.state.lineage == state.lineage:
+        return Moved(there.state, len(target.backend.backups()), already=True)
+    _refuse_taken(source, target, state, there)
+    with _told_to_go_on():
+        target.backend.drop(list(there.done))
+        writer = _Writer(target.backend, there.version, fence)
+        if not state.moved_to:
+            for former in _history(source.backend):
+                writer.write(msgspec.structs.replace(former, moved_to=source.address))
+            writer.write(msgspec.structs.replace(state, moved_to=source.address))
+            state = msgspec.structs.replace(state, moved_to=target.address, serial=state.serial + 1)
+            held.replace(state)
+        live = msgspec.structs.replace(state, moved_to="", serial=max(state.serial, there.state.serial) + 1)
+        writer.write(live)
+        return Moved(live, len(target.backend.backups()))
+
+
+class _Writer:
+    """Writes one state after the other to the target, each under its lock and read back."""
+
+    def __init__(self, backend: Backend, version: str | None, fence: Callable[[], None]) -> None:
+        self._backend = backend
+        self._version = version
+        self._fence = fence
+
+    def write(self, state: State) -> None:
+        data = encode_state(state)
+        self._fence()
+        self._version = self._backend.write(data, expected=self._version)
+        found = self._backend.read()
+        if found is None or found.data != data:
+            raise StoreFailed(
+                f"what was written is not what is read again: {self._backend.describe()}",
+                remedy="the state is still where it was; look into that store, or choose another",
+            )
+
+
+def _history(backend: Backend) -> Iterator[State]:
+    """The backups that can be read, oldest first."""
+    for blob in reversed(backend.backups()):
+        with contextlib.suppress(StateUnreadable):
+            yield decode_state(blob.data, name=blob.where)
+
+
+@contextlib.contextmanager
+def _told_to_go_on() -> Iterator[None]:
+    try:
+        yield
+    except MicsError as error:
+        error.add_note("the state was not moved to the end: run the same command again, and it goes on")
+        raise
+
+
+def _leaving(source: End, target: End) -> State:
+    """The state at the source: live, or moved to this target before."""
+    state = read_saved(source.backend)
+    if state is None:
+        raise MicsError(
+            f"there is no state to move: {source.backend.describe()}",
+            remedy="if none was made yet, set `state:` in the manifest to the new place: the first apply makes one",
+        )
+    if state.moved_to and not _same(state.moved_to, target.address):
+        refuse_moved(source.backend.describe(), state)
+    return state
+
+
+def _is_live(there: History) -> bool:
+    return there.version is not None and not there.state.moved_to
+
+
+def _refuse_taken(source: End, target: End, state: State, there: History) -> None:
+    """Raise GuardRefused unless the target is empty, or holds what a move between these two left there."""
+    where, found = target.backend.describe(), there.state
+    if there.unsaved:
+        raise GuardRefused(
+            f"a run that did not come to its end left journals at {where}: {', '.join(there.unsaved)}",
+            remedy="choose another place, such as another prefix",
+        )
+    if there.version is None:
+        if state.moved_to:
+            raise GuardRefused(
+                f"the state was moved to {where} before, and there is none there any more",
+                remedy="bring it back there; or make the one that is left here the state again, as old as it is: "
+                "`mics-iac state pull --out FILE`, then `mics-iac state push FILE --force`",
+            )
+        return
+    if found.lineage == state.lineage and found.moved_to and _same(found.moved_to, source.address):
+        return
+    whose = "this state's lineage" if found.lineage == state.lineage else f"lineage {visible(found.lineage)}"
+    moved = f", moved to {visible(found.moved_to)}" if found.moved_to else ""
+    raise GuardRefused(
+        f"there is a state at {where} already: of {whose}, serial {found.serial}{moved}",
+        remedy="choose another place, such as another prefix; if that is the state of today, set `state:` in the "
+        "manifest to it",
+    )
+
+
+def _same(one: str, other: str) -> bool:
+    """Whether two addresses name one place; a region or a lock's address are ways to it, not the place."""
+    return _core(one) == _core(other)
+
+
+def _core(address: str) -> object:
+    try:
+        place = parse_place(address)
+    except UsageError:
+        return address
+    match place:
+        case BucketPlace():
+            return msgspec.structs.replace(place, region=None)
+        case HttpPlace():
+            return place.address
+        case _:
+            return place
