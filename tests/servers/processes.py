@@ -21,6 +21,8 @@ from tests.servers.faults import Fault, Seen
 from tests.servers.server import CONTROL, Wall
 
 _ROOT = Path(__file__).parents[2]
+# Seconds that a server gets to end.
+_PATIENCE = 10.0
 
 
 @dataclass
@@ -70,11 +72,20 @@ class Distant:
         self.set_clock()
         self.forget()
 
-    def close(self) -> None:
-        """End it."""
-        self._session.close()
+    def kill(self) -> None:
+        """End it as a machine that fails would: at once."""
         self.process.kill()
-        self.process.communicate()
+        self.process.wait()
+
+    def close(self) -> None:
+        """End it, in order if it can."""
+        self._session.close()
+        try:
+            # Its stdin ends with this.
+            self.process.communicate(timeout=_PATIENCE)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.communicate()
 
     def _control(self, method: str, what: str, given: Any = None) -> bytes:
         self._session.trust_env = False

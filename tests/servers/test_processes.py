@@ -89,6 +89,7 @@ def test_a_document_outlives_the_kill_of_its_server(tmp_path: Path) -> None:
     with running("state_http", *data) as server:
         ask("POST", f"{server.url}/states/imports", b"kept")
         port = server.url.rpartition(":")[2]
+        server.kill()
     with running("state_http", "--port", port, *data) as server:
         assert server.url.endswith(port)
         assert ask("GET", f"{server.url}/states/imports").content == b"kept"
