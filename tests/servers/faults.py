@@ -39,6 +39,8 @@ class Fault(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     status: int = 503
     acts: bool = False
     seconds: float = 0.0
+    body: str | None = None
+    """What is said with that status, where a server would say more than a proxy's page: S3's reasons, in XML."""
 
     def matches(self, method: str, path: str) -> bool:
         """Whether this request is one of those."""

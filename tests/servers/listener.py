@@ -31,43 +31,51 @@ class Listener:
         self._keeper = _bound(port)
         self.port: int = self._keeper.getsockname()[1]
         self._lock = threading.Lock()
+        self._switch = threading.Lock()
         self._listening: socket.socket | None = None
         self._acceptor: threading.Thread | None = None
         self._open: dict[socket.socket, threading.Thread] = {}
 
     def up(self) -> None:
         """Listen; connections are taken when this returns. Nothing happens if it does already, or ended for good."""
-        if self._listening is not None or self._keeper.fileno() < 0:
-            return
-        self._listening = _bound(self.port)
-        self._listening.listen(128)
-        self._acceptor = threading.Thread(target=self._accept, args=(self._listening,), daemon=True)
-        self._acceptor.start()
+        with self._switch:
+            if self._listening is not None or self._keeper.fileno() < 0:
+                return
+            self._listening = _bound(self.port)
+            self._listening.listen(128)
+            self._acceptor = threading.Thread(target=self._accept, args=(self._listening,), daemon=True)
+            self._acceptor.start()
+
+    def refuse(self, *, spare: socket.socket | None = None) -> None:
+        """Refuse connections from now on, and break off those that are open, but this one. Waits for none of them."""
+        with self._switch:
+            listening, self._listening = self._listening, None
+            acceptor, self._acceptor = self._acceptor, None
+            if listening is not None:
+                with suppress(OSError):
+                    listening.shutdown(socket.SHUT_RDWR)
+                listening.close()
+            if acceptor is not None:
+                acceptor.join(_END)
+        with self._lock:
+            for sock in self._open:
+                if sock is not spare:
+                    with suppress(OSError):
+                        sock.shutdown(socket.SHUT_RDWR)
 
     def down(self) -> None:
-        """Refuse connections from now on, and break off those that are open; their threads have ended on return."""
-        if self._listening is not None:
-            with suppress(OSError):
-                self._listening.shutdown(socket.SHUT_RDWR)
-            self._listening.close()
-            self._listening = None
-        acceptor, self._acceptor = self._acceptor, None
-        if acceptor is not None:
-            acceptor.join(_END)
+        """As `refuse`, and wait for the threads of all connections: not to be called by one of them."""
+        self.refuse()
         with self._lock:
             threads = list(self._open.values())
-            for sock in self._open:
-                with suppress(OSError):
-                    sock.shutdown(socket.SHUT_RDWR)
         for thread in threads:
-            # One of them may be the thread that calls this.
-            if thread is not threading.current_thread():
-                thread.join(_END)
+            thread.join(_END)
 
     def close(self) -> None:
         """End for good, and let the port go."""
         self.down()
-        self._keeper.close()
+        with self._switch:
+            self._keeper.close()
 
     def _accept(self, listening: socket.socket) -> None:
         while True:

@@ -9,7 +9,6 @@ byte for byte, answers with their headers in lower case and a Content-Length.
 
 from __future__ import annotations
 
-import argparse
 import select
 import socket
 import threading
@@ -18,8 +17,9 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from urllib.parse import urlsplit
 
+from tests.servers.entry import options, serve
 from tests.servers.listener import doom
-from tests.servers.server import Server, serve
+from tests.servers.server import Server
 from tests.servers.wire import Answer, Request, read_answer
 
 # Seconds after which a connection that lay idle is not used again: before a server would close it (Node.js: 5).
@@ -31,8 +31,11 @@ _PATIENCE = 120.0
 class Upstream:
     """The server that requests are passed on to, as an `Application`; its connections are used again."""
 
-    def __init__(self, address: tuple[str, int]) -> None:
-        self._address = address
+    def __init__(self, to: str, *, dated: bool = True) -> None:
+        """`to` is a URL or HOST:PORT. Not `dated`: answers carry the date of the relay's clock, not of the server's."""
+        parts = urlsplit(to if "//" in to else f"//{to}")
+        self._address = (parts.hostname or "", parts.port or 80)
+        self._dated = dated
         self._lock = threading.Lock()
         self._idle: list[tuple[float, socket.socket]] = []
 
@@ -44,7 +47,10 @@ class Upstream:
                 answer = read_answer(stream, request.method)
             if answer is None:
                 raise ConnectionAbortedError("the server behind the relay gave no whole answer")
-        return answer
+        if self._dated:
+            return answer
+        undated = {name: text for name, text in answer.headers.items() if name != "date"}
+        return Answer(answer.status, answer.body, undated, answer.length)
 
     def halve(self, request: Request) -> None:
         """Pass half of a request on, then reset the connection."""
@@ -95,27 +101,19 @@ def relay(to: str, *, port: int = 0, latency: float = 0.0) -> Iterator[Server]:
     `latency` (seconds) is added to each request and its answer, whatever their size.
     """
     with (
-        closing(Upstream(_address(to))) as upstream,
+        closing(Upstream(to)) as upstream,
         Server(upstream, port=port, latency=latency, halve=upstream.halve) as server,
     ):
         yield server
 
 
-def _address(to: str) -> tuple[str, int]:
-    """Host and port of a URL or of HOST:PORT."""
-    parts = urlsplit(to if "//" in to else f"//{to}")
-    return parts.hostname or "", parts.port or 80
-
-
 def main() -> None:
     """Relay as a process of its own."""
-    parser = argparse.ArgumentParser(prog="python -m tests.servers.relay")
+    parser = options("relay")
     parser.add_argument("--to", required=True, metavar="HOST:PORT")
-    parser.add_argument("--port", type=int, default=0)
-    parser.add_argument("--latency-ms", type=float, default=0.0)
     given = parser.parse_args()
-    with closing(Upstream(_address(given.to))) as upstream:
-        serve(Server(upstream, port=given.port, latency=given.latency_ms / 1000, halve=upstream.halve))
+    with closing(Upstream(given.to)) as upstream:
+        serve(Server(upstream, port=given.port, halve=upstream.halve), given)
 
 
 if __name__ == "__main__":

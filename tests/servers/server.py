@@ -3,7 +3,8 @@
 What it says is decided by an `Application`, a plain function; this file must not know what that is about.
 
 A process of its own is told what to do through its control calls: under `/_control/`, `faults` (GET, POST a list,
-DELETE), `requests` (GET, DELETE), `latency` (PUT seconds) and `down` (POST seconds: refuses connections for so long).
+DELETE), `requests` (GET, DELETE), `latency` (PUT seconds), `clock` (PUT a Wall) and `down` (POST seconds: refuses
+connections for so long).
 """
 
 from __future__ import annotations
@@ -12,7 +13,6 @@ import socket
 import threading
 import time
 from collections.abc import Callable
-from signal import SIGINT, SIGTERM, signal
 from typing import Self
 
 import msgspec
@@ -26,12 +26,24 @@ Application = Callable[[Request], Answer]
 CONTROL = "/_control/"
 
 
+class Wall(msgspec.Struct):
+    """A clock: the machine's, or standing still `at` some moment (epoch seconds), and so many seconds `ahead`."""
+
+    at: float | None = None
+    ahead: float = 0.0
+
+    def __call__(self) -> float:
+        """Epoch seconds."""
+        return (time.time() if self.at is None else self.at) + self.ahead
+
+
 class Server:
     """Serves an application on a free port of the loopback, HTTP/1.1 with connections that stay open.
 
-    `now` (epoch seconds) dates the answers. `latency` (seconds) is added to each, half before it acts and half after.
-    `halve` is what it does with the first half of a request that the fault `midway` strikes. `faults` and `log` may be
-    used while it runs.
+    `now` (epoch seconds; a Wall, where none is given) dates the answers. `latency` (seconds) is added to each, half
+    before it acts and half after. `halve` is what it does with the first half of a request that the fault `midway`
+    strikes, `told_clock` is called when a control call sets the clock. `now`, `latency`, `faults` and `log` may be used
+    while it runs.
     """
 
     def __init__(
@@ -40,15 +52,17 @@ class Server:
         *,
         port: int = 0,
         latency: float = 0.0,
-        now: Callable[[], float] = time.time,
+        now: Callable[[], float] | None = None,
         halve: Callable[[Request], None] = lambda _request: None,
+        told_clock: Callable[[Wall], None] = lambda _wall: None,
     ) -> None:
         self._answer = answer
         self._halve = halve
+        self._told_clock = told_clock
         self._listener = Listener(self._serve, port=port)
         self._ending = threading.Event()
         self.latency = latency
-        self.now = now
+        self.now = Wall() if now is None else now
         self.faults = Faults()
         self.log = Log()
 
@@ -89,56 +103,58 @@ class Server:
     def _exchange(self, sock: socket.socket, request: Request) -> bool:
         """Answer one request; whether the connection stays open."""
         if request.path.startswith(CONTROL):
-            return self._say(sock, self._control(request), request)
+            sock.sendall(self._control(sock, request).encode(now=self.now()))
+            return True
         self.log.add(Seen(request.method, request.path, request.search))
         fault = self.faults.strike(request.method, request.path)
         self._ending.wait(self.latency / 2)
+        if fault is not None and fault.kind == "refuse":
+            self._refuse(fault.seconds, spare=sock)
+        said = self._outcome(request, fault)
+        self._ending.wait(self.latency / 2)
+        if said is None:
+            doom(sock)
+            return False
+        sock.sendall(said)
+        return fault is None or fault.kind not in {"torn", "torn_head"}
+
+    def _outcome(self, request: Request, fault: Fault | None) -> bytes | None:
+        """What is said, None if the connection is reset instead."""
         match fault:
             case None:
-                answer = self._answer(request)
-                self._ending.wait(self.latency / 2)
-                return self._say(sock, answer, request)
+                return self._encode(self._answer(request), request)
             case Fault(kind="slow"):
-                return self._late(sock, request, fault)
+                return self._encode(self._late(request, fault), request)
             case Fault(kind="status"):
                 if fault.acts:
                     self._answer(request)
-                return self._say(sock, refusal(fault.status), request)
+                return self._encode(refusal(fault.status, fault.body), request)
             case Fault(kind="torn" | "torn_head"):
-                sock.sendall(torn(self._encode(self._answer(request), request), head=fault.kind == "torn_head"))
-                return False
+                return torn(self._encode(self._answer(request), request), head=fault.kind == "torn_head")
             case Fault(kind="silent"):
                 self._ending.wait(fault.seconds)
             case Fault(kind="reset_after"):
                 self._answer(request)
             case Fault(kind="midway"):
                 self._halve(request)
-            case Fault(kind="refuse"):
-                threading.Thread(target=self._rest, args=(fault.seconds,), daemon=True).start()
             case _:
                 pass
-        doom(sock)
-        return False
+        return None
 
-    def _late(self, sock: socket.socket, request: Request, fault: Fault) -> bool:
+    def _late(self, request: Request, fault: Fault) -> Answer:
+        if not fault.acts:
+            self._ending.wait(fault.seconds)
+        answer = self._answer(request)
         if fault.acts:
-            answer = self._answer(request)
             self._ending.wait(fault.seconds)
-        else:
-            self._ending.wait(fault.seconds)
-            answer = self._answer(request)
-        return self._say(sock, answer, request)
-
-    def _say(self, sock: socket.socket, answer: Answer, request: Request) -> bool:
-        sock.sendall(self._encode(answer, request))
-        return True
+        return answer
 
     def _encode(self, answer: Answer, request: Request) -> bytes:
         if request.method == "HEAD" and answer.body:
             answer = Answer(answer.status, b"", answer.headers, length=len(answer.body))
         return answer.encode(now=self.now())
 
-    def _control(self, request: Request) -> Answer:
+    def _control(self, sock: socket.socket, request: Request) -> Answer:
         match request.method, request.path.removeprefix(CONTROL):
             case "GET", "faults":
                 return as_json(self.faults.struck())
@@ -152,18 +168,28 @@ class Server:
                 self.log.clear()
             case "PUT", "latency":
                 self.latency = msgspec.json.decode(request.body, type=float)
+            case "PUT", "clock":
+                return self._set_clock(msgspec.json.decode(request.body, type=Wall))
             case "POST", "down":
-                seconds = msgspec.json.decode(request.body, type=float)
-                threading.Thread(target=self._rest, args=(seconds,), daemon=True).start()
+                self._refuse(msgspec.json.decode(request.body, type=float), spare=sock)
             case _:
                 return Answer(404, b"no such control call")
         return Answer(204)
 
-    def _rest(self, seconds: float) -> None:
-        self.down()
+    def _set_clock(self, told: Wall) -> Answer:
+        if not isinstance(self.now, Wall):
+            return Answer(409, b"its clock is set by who made it")
+        self.now.at, self.now.ahead = told.at, told.ahead
+        self._told_clock(told)
+        return Answer(204)
+
+    def _refuse(self, seconds: float, *, spare: socket.socket) -> None:
+        """Be out of reach but for this connection, for so long, or until `up` where it is 0."""
+        self._listener.refuse(spare=spare)
         if seconds:
-            time.sleep(seconds)
-            self.up()
+            timer = threading.Timer(seconds, self.up)
+            timer.daemon = True
+            timer.start()
 
 
 def as_json(value: object, status: int = 200) -> Answer:
@@ -183,19 +209,9 @@ def torn(answer: bytes, *, head: bool) -> bytes:
     return answer[: end + body // 2 if body else line // 2]
 
 
-def refusal(status: int) -> Answer:
-    """What a proxy on the way says: a page for people."""
-    headers = {"Content-Type": "text/html"}
+def refusal(status: int, body: str | None = None) -> Answer:
+    """What a proxy on the way says: a page for people; or this XML."""
+    headers = {"Content-Type": "text/html" if body is None else "application/xml"}
     if status == 401:
         headers["WWW-Authenticate"] = 'Basic realm="tests"'
-    return Answer(status, f"<html><h1>{status}</h1></html>\n".encode(), headers)
-
-
-def serve(server: Server) -> None:
-    """Serve as a process of its own until SIGINT or SIGTERM, having said where on stdout."""
-    ended = threading.Event()
-    for number in (SIGINT, SIGTERM):
-        signal(number, lambda *_: ended.set())
-    with server:
-        print(f"listening on {server.url}", flush=True)
-        ended.wait()
+    return Answer(status, (body or f"<html><h1>{status}</h1></html>\n").encode(), headers)

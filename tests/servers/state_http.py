@@ -8,7 +8,6 @@ many. What it decides is in `state_rules`, what can go wrong with it in `faults`
 
 from __future__ import annotations
 
-import argparse
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
@@ -16,8 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import get_args
 
+from tests.servers.entry import options, serve
 from tests.servers.faults import Faults, Log
-from tests.servers.server import Server, serve
+from tests.servers.server import Server, Wall
 from tests.servers.state_rules import Documents, Flavour, StateRules, User
 
 
@@ -70,11 +70,9 @@ def state_server(
 
 def main() -> None:
     """Serve as a process of its own."""
-    parser = argparse.ArgumentParser(prog="python -m tests.servers.state_http")
-    parser.add_argument("--port", type=int, default=0)
+    parser = options("state_http")
     parser.add_argument("--flavour", choices=get_args(Flavour), default="strict")
     parser.add_argument("--data", type=Path)
-    parser.add_argument("--latency-ms", type=float, default=0.0)
     parser.add_argument("--user", action="append", default=[], metavar="NAME:PASSWORD", help="may read and write")
     parser.add_argument("--reader", action="append", default=[], metavar="NAME:PASSWORD", help="may read")
     given = parser.parse_args()
@@ -84,8 +82,9 @@ def main() -> None:
         for name, _, password in (pair.partition(":") for pair in pairs)
     }
     with closing(Documents(given.data)) as documents:
-        rules = StateRules(given.flavour, documents, users=users, now=time.time)
-        serve(Server(rules, port=given.port, latency=given.latency_ms / 1000))
+        clock = Wall()
+        rules = StateRules(given.flavour, documents, users=users, now=clock)
+        serve(Server(rules, port=given.port, now=clock), given)
 
 
 if __name__ == "__main__":
