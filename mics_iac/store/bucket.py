@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+import threading
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -36,18 +37,32 @@ class Stored:
 
 
 class Bucket:
-    """A real bucket or container; `where` is how messages call it."""
+    """A real bucket or container; `where` is how messages call it.
 
-    def __init__(self, store: ObjectStore, *, where: str) -> None:
-        self._store = store
+    It is opened with the first request (`opened`): a command that has nothing to ask needs neither credentials nor the
+    library.
+    """
+
+    def __init__(self, opened: Callable[[], ObjectStore], *, where: str) -> None:
+        self.opened = opened
         self.where = where
+        self._guard = threading.Lock()
+        self._open: ObjectStore | None = None
+
+    @property
+    def _store(self) -> ObjectStore:
+        with self._guard:
+            if self._open is None:
+                self._open = self.opened()
+            return self._open
 
     def get(self, key: str) -> Stored | None:
         """The object, None where there is none."""
+        store = self._store
         import obstore  # noqa: PLC0415 (an extra, wanted only where the state is in a bucket)
 
         try:
-            found = obstore.get(self._store, key)
+            found = obstore.get(store, key)
             data = found.bytes().to_bytes()
         except Exception as error:
             if _is_missing(error):
@@ -58,6 +73,7 @@ class Bucket:
 
     def put(self, key: str, data: bytes, *, expected: object = ANY) -> str:
         """Put an object in one step and return its version; a string is the one expected, None: there must be none."""
+        store = self._store
         import obstore  # noqa: PLC0415
 
         mode: Any = "overwrite"
@@ -67,7 +83,7 @@ class Bucket:
             mode = _condition(expected)
         try:
             # In parts it could not be put under a condition.
-            put = obstore.put(self._store, key, data, mode=mode, use_multipart=False)
+            put = obstore.put(store, key, data, mode=mode, use_multipart=False)
         except Exception as error:
             if mode != "overwrite" and _is_condition(error):
                 raise Changed(key) from error
@@ -76,29 +92,32 @@ class Bucket:
 
     def keys(self, folder: str) -> list[str]:
         """The keys of all objects below a folder, in their order."""
+        store = self._store
         import obstore  # noqa: PLC0415
 
         try:
-            return sorted(meta["path"] for page in obstore.list(self._store, folder) for meta in page)
+            return sorted(meta["path"] for page in obstore.list(store, folder) for meta in page)
         except Exception as error:
             raise self._translated(error) from error
 
     def copy(self, key: str, target: str) -> None:
         """Copy an object within the store."""
+        store = self._store
         import obstore  # noqa: PLC0415
 
         try:
-            obstore.copy(self._store, key, target)
+            obstore.copy(store, key, target)
         except Exception as error:
             raise self._translated(error) from error
 
     def remove(self, keys: Sequence[str]) -> None:
         """Remove objects; one that is not there is passed over."""
+        store = self._store
         import obstore  # noqa: PLC0415
 
         for some in ([*keys],) if len(keys) > 1 else [[key] for key in keys]:
             try:
-                obstore.delete(self._store, some)
+                obstore.delete(store, some)
             except Exception as error:
                 if not _is_missing(error):
                     raise self._translated(error) from error

@@ -34,8 +34,15 @@ _AZURE_OWN = ("KEY", "SAS", "CLIENT", "TOKEN", "SECRET", "IDENTITY", "MSI", "CLI
 
 
 def open_bucket(place: BucketPlace, environ: Mapping[str, str]) -> Bucket:
-    """The bucket; nothing is asked yet. Raises StoreFailed where obstore is missing or cannot make sense of it."""
+    """The bucket; nothing is opened yet.
+
+    Its first request raises StoreFailed where obstore is missing, or cannot make sense of the place.
+    """
     where = f"{place.backend}://{'/'.join(part for part in (place.account, place.bucket) if part)}"
+    return Bucket(lambda: _opened(place, environ, where), where=where)
+
+
+def _opened(place: BucketPlace, environ: Mapping[str, str], where: str) -> ObjectStore:
     try:
         from obstore import exceptions  # noqa: PLC0415 (an extra)
     except ImportError as error:
@@ -52,7 +59,7 @@ def open_bucket(place: BucketPlace, environ: Mapping[str, str]) -> Bucket:
     }
     try:
         # Repeats are ours: what was asked may have been done, and to ask again would hide that.
-        return Bucket(_store(place, environ, client_options=options, retry_config={"max_retries": 0}), where=where)
+        return _store(place, environ, client_options=options, retry_config={"max_retries": 0})
     except (exceptions.BaseError, ValueError, OSError) as error:
         text = str(error).partition("\n\nDebug source")[0][:300]
         raise StoreFailed(

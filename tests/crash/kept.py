@@ -135,7 +135,7 @@ class CountedBucket(Bucket):
     """A bucket whose requests are counted; one that goes wrong is not answered."""
 
     def __init__(self, bucket: Bucket, effects: Effects) -> None:
-        super().__init__(bucket._store, where=bucket.where)
+        super().__init__(bucket.opened, where=bucket.where)
         self._effects = effects
 
 
