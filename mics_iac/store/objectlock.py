@@ -101,6 +101,17 @@ class ObjectLock:
             self._mine = put
             return self._timed(mine.record.lock, lease)
 
+    def check(self, info: LockInfo) -> None:
+        """See Backend.check. A read: some stores take no more than one put a second of one object."""
+        with self._guard:
+            mine = self._mine
+            if mine is None or mine.record.lock is None or mine.record.lock.id != info.id:
+                raise lost(info, self.holder())
+            found = self._bucket.get(self._key)
+            if found is None or not _is_of(found, mine.record.token):
+                raise lost(info, _holder(found))
+            self._mine = _Mine(mine.record, found.version)
+
     def release(self, lock_id: str) -> None:
         """See Backend.unlock."""
         with self._guard:

@@ -149,6 +149,10 @@ class ObjectBackend:
         """See Backend."""
         return self._lock.renew(info, lease=lease)
 
+    def check(self, info: LockInfo) -> None:
+        """See Backend."""
+        self._lock.check(info)
+
     def unlock(self, lock_id: str) -> None:
         """See Backend."""
         self._lock.release(lock_id)
