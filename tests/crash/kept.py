@@ -61,10 +61,11 @@ class InFolder:
 
 
 class InBucket:
-    """A folder of a bucket, at an endpoint that speaks S3."""
+    """A folder of a bucket, which stands behind an endpoint that speaks S3."""
 
-    def __init__(self, endpoint: str, name: str) -> None:
-        self.place = BucketPlace("s3", "mics-iac", prefix=name, region="us-east-1", endpoint=endpoint)
+    def __init__(self, url: str, name: str) -> None:
+        endpoint, _, bucket = url.rpartition("/")
+        self.place = BucketPlace("s3", bucket, prefix=name, region="us-east-1", endpoint=endpoint)
 
     def bucket(self) -> Bucket:
         """The bucket itself."""
@@ -120,7 +121,7 @@ ENVIRON = {"AWS_ACCESS_KEY_ID": "test"}
 
 
 def kept_at(where: str, folder: Path, name: str) -> Kept:
-    """The place that a command line names: `file`, `s3=ENDPOINT` or `http=URL`; `name` is unique to this copy."""
+    """The place that a command line names: `file`, `s3=ENDPOINT/BUCKET` or `http=URL`; `name` is this copy's own."""
     kind, _, url = where.partition("=")
     match kind:
         case "s3":
@@ -153,7 +154,7 @@ def _counted(base: type, call: str, *, divisible: bool) -> Callable[..., Any]:
 
     @functools.wraps(real)
     def counted(self: Any, *args: Any, **options: Any) -> Any:
-        name = f"{base.__name__} {call}"
+        name = f"{base.__name__}.{call}"
         mishap = self._effects.count(name, divisible=divisible)
         if mishap is None:
             return _timed(self, real(self, *args, **options))
