@@ -26,6 +26,8 @@ from mics_iac.store.filestate import FileState
 class FileBackend:
     """The backend `file`: a state at `path`. A link there is followed, so that all its names share one lock."""
 
+    distant = False
+
     def __init__(self, path: Path, *, clock: Clock, disk: Disk | None = None) -> None:
         self._disk = disk if disk is not None else Disk()
         self._given = path
@@ -122,6 +124,11 @@ class FileBackend:
         """See Backend."""
         with self._guard, told("renew the lock", self._lock_path):
             return self._lock.renew(info, lease=lease)
+
+    def check(self, info: LockInfo) -> None:
+        """See Backend."""
+        with self._guard, told("look at the lock", self._lock_path):
+            self._lock.check(info)
 
     def unlock(self, lock_id: str) -> None:
         """See Backend."""

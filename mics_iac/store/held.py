@@ -21,7 +21,7 @@ from mics_iac.core.state import encode_state
 from mics_iac.errors import Locked, MicsError, StateConflict, StoreFailed
 from mics_iac.store.backend import LEASE, Backend, LockInfo, Process, milliseconds
 from mics_iac.store.history import History, read_history
-from mics_iac.store.lease import Lease, take
+from mics_iac.store.lease import Clearance, Lease, take
 from mics_iac.store.process import this_process
 from mics_iac.store.survey import mend, survey
 
@@ -61,12 +61,14 @@ def hold(
     context: RunContext,
     lock_timeout: float = 0.0,
     lease: float = LEASE,
+    trust: float = 0.0,
     tell: Callable[[Entry], None] = silent,
     repair: bool = False,
 ) -> Iterator[Held]:
     """Hold the state: take the lock (waiting up to `lock_timeout` seconds), read and fold; at the end save and let go.
 
-    With `repair`, what is damaged is mended before it is read; `Held.mended` tells what was.
+    With `repair`, what is damaged is mended before it is read; `Held.mended` tells what was. `trust` is for how many
+    seconds a clearance takes the backend's word that the lock is held (`store/lease`).
     `tell` gets every durable entry once, in order, from whichever thread led its group; it must not call `record` or
     `save`. On leaving with an error the state is saved all the same; if that fails too, a note on the error says so
     and the journal holds what the save would have.
@@ -84,8 +86,9 @@ def hold(
     with take(backend, claim, clock=clock, lease=lease, timeout=lock_timeout) as kept:
         mended = _mend(backend, kept, context) if repair else None
         history = read_history(backend, api_url=context.api_url, environment=context.environment)
-        backend.drop(list(history.done))
-        held = Held(backend, history, kept, clock=clock, context=context, tell=tell, mended=mended)
+        if history.done:
+            backend.drop(list(history.done))
+        held = Held(backend, history, kept, clock=clock, context=context, trust=trust, tell=tell, mended=mended)
         try:
             yield held
         except BaseException as error:
@@ -125,6 +128,7 @@ class Held:
         clock: Clock,
         context: RunContext,
         tell: Callable[[Entry], None],
+        trust: float = 0.0,
         mended: Mended | None = None,
     ) -> None:
         self.mended = mended
@@ -133,6 +137,7 @@ class Held:
         self._lease = lease
         self._clock = clock
         self._context = context
+        self._trust = trust
         self._tell = tell
         self._version = history.version
         self._serial = history.state.serial
@@ -177,6 +182,10 @@ class Held:
         """
         self._refuse_broken()
         self._lease.fence(seconds)
+
+    def clearance(self) -> Clearance:
+        """What the request of an intent asks before it leaves: to be drawn after the record of that intent."""
+        return Clearance(self._lease, self._lease.mark(), trust=self._trust, refuse=self._refuse_broken)
 
     def record(self, *entries: Entry) -> None:
         """Make these entries durable, together and in this order, and fold them in; returns after that.

@@ -42,6 +42,8 @@ class MemoryPlace:
 class MemoryBackend:
     """One client of a place in memory, its own if none is given."""
 
+    distant = False
+
     def __init__(self, *, clock: Clock, place: MemoryPlace | None = None) -> None:
         self._clock = clock
         self._place = place if place is not None else MemoryPlace()
@@ -123,6 +125,12 @@ class MemoryBackend:
             renewed = msgspec.structs.replace(info, expires=milliseconds(self._clock.now() + lease))
             self._place.lock = renewed
             return renewed
+
+    def check(self, info: LockInfo) -> None:
+        """See Backend."""
+        with self._place.guard:
+            if self._place.lock is None or self._place.lock.id != info.id:
+                raise lost(info, self._place.lock)
 
     def unlock(self, lock_id: str) -> None:
         """See Backend."""
