@@ -12,9 +12,11 @@ import msgspec
 
 from mics_iac.core.journal import Entry, RunBegun, decode_journal
 from mics_iac.core.ledger import Ledger
+from mics_iac.core.sheltered import still_fitting
 from mics_iac.core.state import State, decode_state
 from mics_iac.errors import StateDamaged, StateUnreadable
 from mics_iac.store.backend import Backend, Blob, visible
+from mics_iac.store.shelter import Shelter
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +41,28 @@ class History:
         ledger = Ledger(self.state)
         ledger.extend(self.pending)
         return ledger
+
+
+def peek(
+    backend: Backend,
+    *,
+    api_url: str,
+    environment: str | None,
+    also_moved: bool = False,
+    shelter: Shelter | None = None,
+) -> Ledger:
+    """The ledger as it stands, with what is kept in the shelter, without the lock and without writing anything.
+
+    A run that is going on may have recorded more a moment later. Where there is no state yet, the ledger is empty and
+    its lineage is "". Raises StateUnreadable (also for a state that was moved, unless `also_moved`) and StoreFailed.
+    """
+    ledger = read_history(backend, api_url=api_url, environment=environment, also_moved=also_moved).ledger()
+    if shelter is not None:
+        kept = shelter.kept(ledger.lineage)
+        for entries in kept.values():
+            # Folded in as it goes.
+            list(still_fitting(ledger, entries))
+    return ledger
 
 
 @dataclass(frozen=True, slots=True)
