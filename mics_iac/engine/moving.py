@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import msgspec
 
@@ -24,7 +24,7 @@ from mics_iac.core.state import State, decode_state, encode_state
 from mics_iac.core.wording import visible
 from mics_iac.errors import GuardRefused, MicsError, StateUnreadable, StoreFailed, UsageError
 from mics_iac.store.backend import LEASE, Backend
-from mics_iac.store.held import SAVING, Held, RunContext, hold
+from mics_iac.store.held import SAVING, Held
 from mics_iac.store.history import History, read_history, read_saved, refuse_moved
 from mics_iac.store.lease import take
 
@@ -46,8 +46,17 @@ class Moved:
     already: bool = False
 
 
-def move(source: End, target: End, *, clock: Clock, context: RunContext, lock_timeout: float = 0.0) -> Moved:
-    """Move the state from one end to the other; what open journals hold is saved before.
+def move(
+    held: Held,
+    source: End,
+    target: End,
+    *,
+    clock: Clock,
+    api_url: str,
+    environment: str | None,
+    lock_timeout: float = 0.0,
+) -> Moved:
+    """Move the state, which `held` holds at the source, to the target; what open journals hold is saved before.
 
     The target must hold neither state nor journals, or what another move between these two left there. Raises
     UsageError where both are one place, MicsError where there is nothing to move, GuardRefused for a target that is
@@ -55,39 +64,35 @@ def move(source: End, target: End, *, clock: Clock, context: RunContext, lock_ti
     """
     if source.backend.describe_lock() == target.backend.describe_lock():
         raise UsageError(f"the state is there already: {source.backend.describe()}", remedy="name another place")
-    context = replace(context, reason=f"moving the state to {visible(target.address)}")
-    with hold(source.backend, clock=clock, context=context, lock_timeout=lock_timeout, also_moved=True) as held:
-        held.save()
-        with take(target.backend, held.lock, clock=clock, lease=LEASE, timeout=lock_timeout) as lease:
-            there = read_history(
-                target.backend, api_url=context.api_url, environment=context.environment, also_moved=True
-            )
-            return _move(source, target, held, there, fence=lambda: lease.fence(SAVING))
+    held.save()
+    with take(target.backend, held.lock, clock=clock, lease=LEASE, timeout=lock_timeout) as lease:
+        there = read_history(target.backend, api_url=api_url, environment=environment, also_moved=True)
+        state = _leaving(source, target)
+        if state.moved_to and _is_live(there) and there.state.lineage == state.lineage:
+            return Moved(there.state, len(target.backend.backups()), already=True)
+        _refuse_taken(source, target, state, there)
+        with _told_to_go_on():
+            target.backend.drop(list(there.done))
+            writer = _Writer(target.backend, there.version, fence=lambda: lease.fence(SAVING))
+            return _carry_over(held, source, target, state, there.state.serial, writer)
 
 
-def _move(source: End, target: End, held: Held, there: History, *, fence: Callable[[], None]) -> Moved:
-    state = _leaving(source, target)
-    if state.moved_to and _is_live(there) and there.state.lineage == state.lineage:
-        return Moved(there.state, len(target.backend.backups()), already=True)
-    _refuse_taken(source, target, state, there)
-    with _told_to_go_on():
-        target.backend.drop(list(there.done))
-        writer = _Writer(target.backend, there.version, fence)
-        if not state.moved_to:
-            for former in _history(source.backend):
-                writer.write(msgspec.structs.replace(former, moved_to=source.address))
-            writer.write(msgspec.structs.replace(state, moved_to=source.address))
-            state = msgspec.structs.replace(state, moved_to=target.address, serial=state.serial + 1)
-            held.replace(state)
-        live = msgspec.structs.replace(state, moved_to="", serial=max(state.serial, there.state.serial) + 1)
-        writer.write(live)
-        return Moved(live, len(target.backend.backups()))
+def _carry_over(held: Held, source: End, target: End, state: State, serial: int, writer: _Writer) -> Moved:
+    """The steps of the table above that are left. `serial` is that of what stands at the target, 0 for nothing."""
+    if not state.moved_to:
+        for former in (*_history(source.backend), state):
+            writer.write(msgspec.structs.replace(former, moved_to=source.address))
+        state = msgspec.structs.replace(state, moved_to=target.address, serial=state.serial + 1)
+        held.replace(state)
+    live = msgspec.structs.replace(state, moved_to="", serial=max(state.serial, serial) + 1)
+    writer.write(live)
+    return Moved(live, len(target.backend.backups()))
 
 
 class _Writer:
     """Writes one state after the other to the target, each under its lock and read back."""
 
-    def __init__(self, backend: Backend, version: str | None, fence: Callable[[], None]) -> None:
+    def __init__(self, backend: Backend, version: str | None, *, fence: Callable[[], None]) -> None:
         self._backend = backend
         self._version = version
         self._fence = fence

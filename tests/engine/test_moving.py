@@ -85,12 +85,13 @@ class Stage:
     def target(self) -> Backend:
         return self._target(self.clock)
 
-    def move(self, fuse: Fuse | None = None, *, back: bool = False, lock_timeout: float = 0.0) -> Moved:
+    def move(self, fuse: Fuse | None = None, *, back: bool = False) -> Moved:
         fuse = fuse or Fuse()
         ends = [End(fuse.wrap(self.source), HERE), End(fuse.wrap(self.target), THERE)]
         one, other = reversed(ends) if back else ends
         run = context(f"move-{next(self._run)}")
-        return move(one, other, clock=self.clock, context=run, lock_timeout=lock_timeout)
+        with hold(one.backend, clock=self.clock, context=run, also_moved=True) as held:
+            return move(held, one, other, clock=self.clock, api_url=API, environment=None)
 
     def apply(self, backend: Backend, address: str) -> None:
         """A run that creates an import and loads a file into it."""
