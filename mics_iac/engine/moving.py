@@ -19,7 +19,8 @@ from dataclasses import dataclass
 import msgspec
 
 from mics_iac.core.clock import Clock
-from mics_iac.core.place import BucketPlace, HttpPlace, parse_place
+from mics_iac.core.migration import Migration
+from mics_iac.core.place import BucketPlace, HttpPlace, StatePlace, parse_place, url_of
 from mics_iac.core.state import State, decode_state, encode_state
 from mics_iac.core.wording import visible
 from mics_iac.errors import GuardRefused, MicsError, StateUnreadable, StoreFailed, UsageError
@@ -31,19 +32,15 @@ from mics_iac.store.lease import take
 
 @dataclass(frozen=True, slots=True)
 class End:
-    """One of the two places. The state at the other will name it by its `address`, which `--state` takes."""
+    """One of the two places, and what keeps the state there."""
 
+    place: StatePlace
     backend: Backend
-    address: str
 
-
-@dataclass(frozen=True, slots=True)
-class Moved:
-    """The state that is live at the target, and how many backups stand there. `already`: it was so before."""
-
-    state: State
-    backups: int
-    already: bool = False
+    @property
+    def address(self) -> str:
+        """How the state at the other end names this one: as `--state` takes it."""
+        return url_of(self.place)
 
 
 def move(
@@ -55,7 +52,7 @@ def move(
     api_url: str,
     environment: str | None,
     lock_timeout: float = 0.0,
-) -> Moved:
+) -> Migration:
     """Move the state, which `held` holds at the source, to the target; what open journals hold is saved before.
 
     The target must hold neither state nor journals, or what another move between these two left there. Raises
@@ -69,7 +66,7 @@ def move(
         there = read_history(target.backend, api_url=api_url, environment=environment, also_moved=True)
         state = _leaving(source, target)
         if state.moved_to and _is_live(there) and there.state.lineage == state.lineage:
-            return Moved(there.state, len(target.backend.backups()), already=True)
+            return _done(source, target, there.state, already=True)
         _refuse_taken(source, target, state, there)
         with _told_to_go_on():
             target.backend.drop(list(there.done))
@@ -77,7 +74,7 @@ def move(
             return _carry_over(held, source, target, state, there.state.serial, writer)
 
 
-def _carry_over(held: Held, source: End, target: End, state: State, serial: int, writer: _Writer) -> Moved:
+def _carry_over(held: Held, source: End, target: End, state: State, serial: int, writer: _Writer) -> Migration:
     """The steps of the table above that are left. `serial` is that of what stands at the target, 0 for nothing."""
     if not state.moved_to:
         for former in (*_history(source.backend), state):
@@ -86,7 +83,11 @@ def _carry_over(held: Held, source: End, target: End, state: State, serial: int,
         held.replace(state)
     live = msgspec.structs.replace(state, moved_to="", serial=max(state.serial, serial) + 1)
     writer.write(live)
-    return Moved(live, len(target.backend.backups()))
+    return _done(source, target, live)
+
+
+def _done(source: End, target: End, state: State, *, already: bool = False) -> Migration:
+    return Migration(source.place, target.place, state, len(target.backend.backups()), already)
 
 
 class _Writer:

@@ -12,8 +12,10 @@ import msgspec
 
 from mics_iac.core.journal import Entry, RunBegun, decode_journal
 from mics_iac.core.ledger import Ledger
+from mics_iac.core.place import parse_place
 from mics_iac.core.state import State, decode_state
-from mics_iac.errors import StateDamaged, StateUnreadable
+from mics_iac.core.stateblock import state_block
+from mics_iac.errors import StateDamaged, StateUnreadable, UsageError
 from mics_iac.store.backend import Backend, Blob, visible
 
 
@@ -119,10 +121,18 @@ def refuse_moved(where: str, found: State) -> None:
     if found.moved_to:
         there = visible(found.moved_to)
         raise StateUnreadable(
-            f"the state is at {there} and not at {where}: `mics-iac state migrate` moved it",
-            remedy=f"set `state:` in the manifest to that place, or use --state {there}; a migration that was "
-            "interrupted goes on when it is run again",
+            f"the state is at {there} and not at {where}: it was moved",
+            remedy=f"use --state {there}{_block(found.moved_to)}\na migration that was interrupted goes on when it is "
+            "run again",
         )
+
+
+def _block(address: str) -> str:
+    try:
+        block = state_block(parse_place(address))
+    except UsageError:  # a kind of place that a newer version knows
+        return ""
+    return f", or say in the manifest:\n{block.rstrip()}"
 
 
 def _environment(name: str | None) -> str:

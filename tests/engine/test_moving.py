@@ -11,8 +11,10 @@ from typing import Any
 import msgspec
 import pytest
 
+from mics_iac.core.migration import Migration
+from mics_iac.core.place import parse_place
 from mics_iac.core.state import State, decode_state, encode_state
-from mics_iac.engine.moving import End, Moved, move
+from mics_iac.engine.moving import End, move
 from mics_iac.errors import GuardRefused, Locked, MicsError, StateUnreadable, StoreFailed, UsageError
 from mics_iac.store.backend import LEASE, MARGIN, RING, Backend, Snapshot
 from mics_iac.store.file import FileBackend
@@ -85,9 +87,9 @@ class Stage:
     def target(self) -> Backend:
         return self._target(self.clock)
 
-    def move(self, fuse: Fuse | None = None, *, back: bool = False) -> Moved:
+    def move(self, fuse: Fuse | None = None, *, back: bool = False) -> Migration:
         fuse = fuse or Fuse()
-        ends = [End(fuse.wrap(self.source), HERE), End(fuse.wrap(self.target), THERE)]
+        ends = [End(parse_place(HERE), fuse.wrap(self.source)), End(parse_place(THERE), fuse.wrap(self.target))]
         one, other = reversed(ends) if back else ends
         run = context(f"move-{next(self._run)}")
         with hold(one.backend, clock=self.clock, context=run, also_moved=True) as held:
