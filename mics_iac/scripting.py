@@ -36,10 +36,11 @@ if TYPE_CHECKING:  # most scripts have no use for the sandbox
 
 
 @contextmanager
-def open_project(
+def open_project(  # noqa: PLR0913 (one keyword for each choice)
     manifest: str | PathLike[str],
     *,
     environment: str | None = None,
+    state: str | None = None,
     variables: Mapping[str, str] | None = None,
     token: str | Callable[[], str] = projects.no_token,
     sandbox: bool = False,
@@ -49,9 +50,11 @@ def open_project(
 ) -> Iterator[Project]:
     """Load a manifest and connect it with its platform and its state; nothing is called yet.
 
-    `manifest` is a file or a folder. `token` is sent as it is; a callable is asked once, when the platform is first
-    called. `sandbox` takes the platform's place and needs no token. `environ` is looked at for proxies and
-    certificates alone. `tell` gets every journal entry and every sign of progress, from any thread.
+    `manifest` is a file or a folder. `state` is where the state is, as `--state` has it, stronger than the manifest; a
+    relative path is seen from the current folder. `token` is sent as it is; a callable is asked once, when the platform
+    is first called. `sandbox` takes the platform's place and needs no token. `environ` is looked at for proxies,
+    certificates and the credentials of the state's place alone. `tell` gets every journal entry and every sign of
+    progress, from any thread.
     Raises ManifestInvalid (with all problems) and UsageError.
     """
     path = Path(manifest)
@@ -60,6 +63,7 @@ def open_project(
             projects.Inputs(
                 manifest_path=path,
                 environment=environment,
+                state=projects.named_place(state, folder=Path(), manifest_path=path) if state is not None else None,
                 variables=VariableSources(flags=dict(variables or {})),
                 token=token if callable(token) else lambda: token,
                 environ=dict(environ or {}),

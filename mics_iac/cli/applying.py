@@ -9,8 +9,9 @@ from typing import Any
 from mics_iac.cli.build import in_ci
 from mics_iac.cli.options import Common
 from mics_iac.cli.prompt import asked
-from mics_iac.cli.session import Session, options_of, session
+from mics_iac.cli.session import Session, chosen_place, options_of, session
 from mics_iac.core.outcome import Outcome
+from mics_iac.core.place import FilePlace, StatePlace, describe
 from mics_iac.core.plan import Plan, decode_plan
 from mics_iac.core.wording import visible
 from mics_iac.engine import workflow
@@ -32,8 +33,8 @@ def apply(given: Common, options: Mapping[str, Any], *, saved: str | None, auto_
     reviewed = read_plan(given.at(saved)) if saved is not None else None
     if reviewed is not None:
         _refuse_other_choices(given, reviewed)
-    _warn_about_state(given)
     with session(given, limits_of(options), saved=reviewed) as run:
+        _warn_about_state(given, run.project.state)
         review = _Review(given, run, ask=not auto_approve and reviewed is None)
         try:
             outcome = _carry_out(run, options, reviewed, review)
@@ -62,12 +63,19 @@ def _carry_out(run: Session, options: Mapping[str, Any], reviewed: Plan | None, 
 
 
 def _refuse_other_choices(given: Common, reviewed: Plan) -> None:
-    """A saved plan has its environment and its variables already; others would be passed over in silence."""
+    """A saved plan has its environment, state and variables already; others would be passed over in silence."""
     if given.environment not in {None, reviewed.environment}:
         planned = f"for {reviewed.environment}" if reviewed.environment is not None else "without an environment"
         raise UsageError(
             f"the plan was made {visible(planned)}, not for {visible(given.environment or '')}",
             remedy="leave --env out, or plan again for the other environment",
+        )
+    chosen = chosen_place(given, reviewed)
+    if chosen not in {None, reviewed.state}:
+        planned = describe(reviewed.state) if reviewed.state is not None else "the sandbox's own state"
+        raise UsageError(
+            f"the plan was made on {visible(planned)}, not on {visible(given.state or '')}",
+            remedy="leave --state out, or plan again with it and --out",
         )
     if given.variables or given.variable_files:
         raise UsageError(
@@ -133,9 +141,9 @@ def _show_plan(given: Common, plan: Plan) -> None:
         given.screen.show(lines)
 
 
-def _warn_about_state(given: Common) -> None:
-    if in_ci(given.screen.environ) and not given.sandbox:
-        text = "the state is a file on this CI runner's disk: commit or keep it, or the next run starts without it"
+def _warn_about_state(given: Common, state: StatePlace | None) -> None:
+    if in_ci(given.screen.environ) and isinstance(state, FilePlace) and not given.sandbox:
+        text = "the state is a file on this CI runner's disk: keep it, or name a place for all runs with --state"
         given.screen.warn([line(Span("Warning: ", "warn"), text, hang=2)])
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, TypeAlias, TypeVar
 
 import click
+from click.core import ParameterSource
 
 from mics_iac.cli.build import in_ci
 from mics_iac.cli.screen import Screen
@@ -41,6 +42,14 @@ def assignment(value: str) -> tuple[str, str]:
     return name, text
 
 
+def place(value: str) -> str:
+    """The text of a place, once it is known to be one: only then may it be shown again."""
+    from mics_iac.core.place import parse_place  # noqa: PLC0415 (kept out of the start-up of --help)
+
+    parse_place(value)
+    return value
+
+
 @dataclass(frozen=True, slots=True)
 class Common:
     """What every command that reads a manifest takes. Paths given by the user go through `at`."""
@@ -49,6 +58,8 @@ class Common:
     file: str
     folder: Path
     environment: str | None
+    state: str | None
+    """As it was given; a place, with no secret in it."""
     variables: tuple[tuple[str, str], ...]
     variable_files: tuple[str, ...]
     token_file: str | None
@@ -73,6 +84,7 @@ class Common:
         words += ["-C", str(self.folder)] if self.folder != Path() else []
         words += ["-f", self.file] if self.file != DEFAULT_MANIFEST else []
         words += ["--env", self.environment] if self.environment is not None else []
+        words += ["--state", self.state] if self.state is not None else []
         words += [w for name, value in self.variables for w in ("--var", f"{name}={value}")]
         words += [w for path in self.variable_files for w in ("--var-file", path)]
         words += ["--sandbox"] if self.sandbox else []
@@ -138,6 +150,7 @@ def common(command: F) -> F:
             file=given.pop("file"),
             folder=Path(given.pop("chdir")),
             environment=given.pop("env"),
+            state=_typed_place(given.pop("state", None), sandbox=given.get("sandbox", False)),
             variables=given.pop("var"),
             variable_files=given.pop("var_file"),
             token_file=given.pop("token_file", None),
@@ -149,6 +162,15 @@ def common(command: F) -> F:
         return command(gathered, **given)
 
     return _with(_MANIFEST, output(packed))  # type: ignore[return-value]  # click adds options to the same function
+
+
+def _typed_place(state: str | None, *, sandbox: bool) -> str | None:
+    """The place of the state, unless it comes from the environment and a sandbox is asked for.
+
+    A variable that is set for every run names the platform's state; a trial must not be written there.
+    """
+    source = click.get_current_context().get_parameter_source("state")
+    return None if sandbox and source is ParameterSource.ENVIRONMENT else state
 
 
 _OUTPUT = (
@@ -179,6 +201,14 @@ _MANIFEST = (
         help="Give a variable its value; also MICS_VAR_<name> in the environment.",
     ),
     option("--var-file", multiple=True, metavar="FILE", help="Read values from a YAML file; later ones win."),
+)  # fmt: skip
+
+_STATE = (
+    option(
+        "--state", type=place, metavar="URL",
+        help="Where the state is: a path, s3://bucket/prefix, gs://bucket/prefix, az://account/container/prefix or "
+        "https://host/path. Wins over the manifest.",
+    ),
 )  # fmt: skip
 
 _NETWORK = (
@@ -245,7 +275,7 @@ _SENDING = (
 
 def network(command: F) -> F:
     """Who is talked to, and with which token."""
-    return _with((*_NETWORK, *_PARALLEL), command)
+    return _with((*_STATE, *_NETWORK, *_PARALLEL), command)
 
 
 def refresh(command: F) -> F:
@@ -274,8 +304,8 @@ def locking(command: F) -> F:
 
 
 def whose_state(command: F) -> F:
-    """Which of a manifest's states is meant: the platform's, or the sandbox's."""
-    return _with((_NETWORK[0],), command)
+    """Which of a manifest's states is meant: where it is, and whether it is the platform's or the sandbox's."""
+    return _with((*_STATE, _NETWORK[0]), command)
 
 
 def _with(options: tuple[Decorator[Any], ...], command: F) -> F:

@@ -16,11 +16,12 @@ from mics_iac.cli.options import DEFAULT_MANIFEST, Common
 from mics_iac.cli.progress import Display, display_for
 from mics_iac.cli.signals import Interrupts, interrupts
 from mics_iac.cli.token import token_source
+from mics_iac.core.place import StatePlace
 from mics_iac.core.plan import Options, Plan
 from mics_iac.core.variables import NO_VARIABLES, Given, VariableSources, parse_var_file
 from mics_iac.embedded import open_sandbox, sandbox_folder
 from mics_iac.engine.manifest_files import read_manifest_texts, read_var_file_text
-from mics_iac.engine.project import Inputs, Project, open_project, open_saved
+from mics_iac.engine.project import Inputs, Project, named_place, open_project, open_saved
 from mics_iac.engine.world import Limits, Stop
 from mics_iac.errors import ManifestInvalid, NotAllowed, Problem
 
@@ -54,6 +55,7 @@ def session(given: Common, limits: Limits, *, saved: Plan | None = None) -> Iter
         inputs = Inputs(
             manifest_path=path,
             environment=given.environment,
+            state=chosen_place(given, saved) if saved is None else None,
             variables=variable_sources(given) if saved is None else NO_VARIABLES,
             token=_token(given, stop),
             sandbox=sandbox,
@@ -84,6 +86,13 @@ def _token(given: Common, stop: Stop) -> Callable[[], str]:
             raise
 
     return fetch_unless_stopped
+
+
+def chosen_place(given: Common, saved: Plan | None) -> StatePlace | None:
+    """The place that `--state` names; None where it is not given. UsageError where it is none."""
+    if given.state is None:
+        return None
+    return named_place(given.state, folder=given.folder, manifest_path=_manifest_path(given, saved))
 
 
 def _manifest_path(given: Common, saved: Plan | None) -> Path:

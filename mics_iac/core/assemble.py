@@ -12,8 +12,10 @@ from typing import Final, TypeVar
 from mics_iac.core.crosscheck import StatedImport, StatedMove
 from mics_iac.core.explain import Trie
 from mics_iac.core.manifest import Import, Moved, Place, SourceSpec, StateSettings
-from mics_iac.core.model import DefaultsModel, ImportModel, ManifestModel, SourceModel
+from mics_iac.core.model import DefaultsModel, ImportModel, ManifestModel, SourceModel, StateModel
+from mics_iac.core.place import BucketPlace, FilePlace, HttpPlace, StatePlace
 from mics_iac.core.scalars import TRUE
+from mics_iac.core.statecheck import StatedState
 from mics_iac.core.yamltree import Faulty, YamlList, YamlMap
 
 T = TypeVar("T")
@@ -88,6 +90,22 @@ def stated_moves(tree: YamlMap, faults: Trie) -> list[StatedMove]:
     return found
 
 
+def stated_state(tree: YamlMap, faults: Trie) -> StatedState | None:
+    """What is right of where the state is to be kept; None where nothing is said of it."""
+    written = tree.get("state")
+    if not isinstance(written, YamlMap):
+        return None
+    block = _Right(tree, faults).below("state")
+    return StatedState(
+        backend=block.text("backend") if "backend" in written else "file",
+        chosen="backend" in written,
+        keys={key: written.key_place(key) for key in written},
+        texts={key: text for key in written if (text := block.text(key)) is not None},
+        place=tree.key_place("state"),
+        place_of=written.value_place,
+    )
+
+
 class _Right:
     """A mapping of the tree, without the values in it that are at fault."""
 
@@ -144,8 +162,29 @@ def assembled_moves(model: ManifestModel, tree: YamlMap) -> list[Moved]:
 
 def assembled_state(model: ManifestModel, tree: YamlMap) -> StateSettings:
     """Where the state is to be kept."""
-    place = tree.key_place("state") if "state" in tree else None
-    return StateSettings("file", model.state.path, place)
+    at = tree.key_place("state") if "state" in tree else None
+    return StateSettings(_state_place(model.state), at)
+
+
+def _state_place(state: StateModel) -> StatePlace:
+    endpoint = None if state.endpoint is None else state.endpoint.rstrip("/")
+    prefix = (state.prefix or "").rstrip("/")
+    match state.backend:
+        case "file":
+            return FilePlace(state.path)
+        case "s3" | "gs":
+            return BucketPlace(state.backend, state.bucket or "", prefix, region=state.region, endpoint=endpoint)
+        case "az":
+            return BucketPlace("az", state.container or "", prefix, account=state.account, endpoint=endpoint)
+        case "http":
+            return HttpPlace(
+                state.address or "",
+                lock_address=state.lock_address,
+                unlock_address=state.unlock_address,
+                lock_method=state.lock_method,
+                unlock_method=state.unlock_method,
+                update_method=state.update_method,
+            )
 
 
 def child(parent: YamlMap, key: str) -> YamlMap:

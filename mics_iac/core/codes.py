@@ -53,6 +53,10 @@ CODES: Final[dict[str, str]] = {
     "MICS123": "moves that contradict each other",
     "MICS124": "declared in two files",
     "MICS125": "control character in a text",
+    "MICS126": "key of another state backend",
+    "MICS127": "state address not usable",
+    "MICS128": "credentials in the manifest",
+    "MICS129": "name that a store does not take",
     "MICS130": "variable reference not understood",
     "MICS131": "undeclared variable",
     "MICS132": "variable without a value",
@@ -63,6 +67,7 @@ CODES: Final[dict[str, str]] = {
     "MICS137": "unknown environment",
     "MICS138": "variable value is not text",
     "MICS139": "variable name with characters that are not allowed",
+    "MICS140": "lock address does not go with the address",
     # 2xx: where the data files are
     "MICS201": "glob matches nothing",
     "MICS202": "path leaves the manifest's folder",

@@ -15,6 +15,7 @@ from pydantic import BaseModel, ValidationError
 from mics_iac.core.manifest import MANIFEST_VERSION, Place
 from mics_iac.core.model import ManifestModel, keys_of, model_at
 from mics_iac.core.scalars import Meant
+from mics_iac.core.statecheck import looks_secret, secret_message
 from mics_iac.core.wording import Hints, listed, quoted
 from mics_iac.core.yamltree import Faulty, Node, YamlList, YamlMap, kind_of
 from mics_iac.errors import Problem
@@ -82,10 +83,11 @@ def _meant(meant: Meant | None, hints: Hints) -> str:
 
 
 def _unknown(loc: Loc, root: YamlMap, place: Place, *, hints: Hints) -> Iterator[Problem]:
-    if loc[0] == "state" and _backend(root) != "file":
-        return  # the keys of a backend to come: that it is not there yet is told already
     model = model_at(loc[:-1])
     key = str(loc[-1])
+    if loc[0] == "state" and looks_secret(key):
+        yield _at(place, "MICS128", f"{quoted(key)}: {secret_message(_backend(root))}")
+        return
     hint = "" if model is None else hints.did_you_mean(key, keys_of(model)) or _known(model)
     yield _at(place, "MICS101", f"unknown key {quoted(key)} in {_described(loc[:-1])}.{hint}")
 
@@ -95,9 +97,10 @@ def _known(model: type[BaseModel]) -> str:
     return f" Known there: {listed(sorted(keys_of(model)), last='and')}."
 
 
-def _backend(root: YamlMap) -> Node:
+def _backend(root: YamlMap) -> str | None:
     state = root.get("state")
-    return state.get("backend", "file") if isinstance(state, YamlMap) else "file"
+    backend = state.get("backend") if isinstance(state, YamlMap) else None
+    return backend if isinstance(backend, str) else None
 
 
 def _described(loc: Loc) -> str:

@@ -13,6 +13,8 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Final, Literal, TypeAlias
 
+from mics_iac.core.place import StatePlace
+
 MANIFEST_VERSION: Final = 1
 DEFAULT_API_URL: Final = "https://api.mediarithmics.com"  # mediarithmics-api.md 1.1, documented
 
@@ -167,12 +169,11 @@ class Moved:
 
 @dataclass(frozen=True, slots=True)
 class StateSettings:
-    """Where the state is kept."""
+    """Where the state is kept, and where the manifest says so."""
 
-    backend: Literal["file"] = "file"
-    path: str | None = None
-    """Path of the state file relative to the manifest's folder; None is the default name beside the manifest."""
-    place: Place | None = field(default=None, compare=False)
+    place: StatePlace
+    at: Place | None = field(default=None, compare=False)
+    """Place of the key `state`; None where the manifest leaves it to the default."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,12 +23,14 @@ from mics_iac.core.assemble import (
     stated_datamarts,
     stated_imports,
     stated_moves,
+    stated_state,
 )
 from mics_iac.core.crosscheck import import_clashes, import_faults, move_faults
 from mics_iac.core.explain import Trie, judged
 from mics_iac.core.manifest import Manifest, ManifestFile, ManifestText
 from mics_iac.core.merge import merged
 from mics_iac.core.scalars import newer_version
+from mics_iac.core.statecheck import state_faults
 from mics_iac.core.variables import NO_VARIABLES, VariableSources, resolve
 from mics_iac.core.wording import Hints
 from mics_iac.core.yamltree import YamlMap, read_tree
@@ -116,6 +118,9 @@ def _cross_checked(tree: YamlMap, at_fault: Trie, hints: Hints) -> Iterator[Prob
     for one in imports:
         yield from import_faults(one, hints=hints)
     yield from import_clashes(imports, datamarts=stated_datamarts(tree, at_fault))
+    state = stated_state(tree, at_fault)
+    if state is not None:
+        yield from state_faults(state)
     moves = stated_moves(tree, at_fault)
     yield from move_faults(moves, imports=imports, undecided=partial(_undecided, tree), hints=hints)
 

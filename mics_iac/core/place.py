@@ -25,6 +25,7 @@ from mics_iac.core.wording import did_you_mean, listed, quoted
 from mics_iac.errors import UsageError
 
 BucketKind: TypeAlias = Literal["s3", "gs", "az"]
+BackendName: TypeAlias = Literal["file", "s3", "gs", "az", "http"]
 
 
 class FilePlace(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="file"):
@@ -92,7 +93,7 @@ REGION_RULE: Final = Rule(r"[a-z0-9-]{1,40}", "small letters, digits and `-`, as
 METHOD_RULE: Final = Rule(r"[A-Z]{1,20}", "an HTTP method in capitals, such as POST")
 
 LOCAL_PATH: Final = r"[^\\\x00-\x1f\x7f]+"
-BUCKET_KINDS: Final[tuple[BucketKind, ...]] = ("s3", "gs", "az")
+BACKENDS: Final[tuple[BackendName, ...]] = ("file", "s3", "gs", "az", "http")
 
 CREDENTIALS: Final = {
     "s3": "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, a web identity, or the machine's own role",
@@ -102,7 +103,7 @@ CREDENTIALS: Final = {
 }
 """Where the credentials of each kind come from; never from a place."""
 
-_SCHEMES: Final = ("file", *BUCKET_KINDS, "https", "http")
+_SCHEMES: Final = ("file", "s3", "gs", "az", "https", "http")
 _SCHEME: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):(.*)", re.DOTALL)
 _METHODS: Final = {"lock_method": "LOCK", "unlock_method": "UNLOCK", "update_method": "POST"}
 _ADDRESSES: Final = ("lock_address", "unlock_address")

@@ -10,6 +10,7 @@ import hashlib
 
 import msgspec
 
+from mics_iac.core.place import StatePlace
 from mics_iac.core.settings import Settings
 from mics_iac.errors import MicsError
 
@@ -171,8 +172,8 @@ class Base(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Plan(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What will be done, and all that must still hold when it is.
 
-    `datamarts` are the ids by key; `state_path` is the manifest's own choice of a state file, if it makes one. `pins`
-    are fingerprints of the imports that the actions name, and of those with the title of one that will be created.
+    `datamarts` are the ids by key; `state` is where the state is kept; None is the sandbox's own. `pins` are
+    fingerprints of the imports that the actions name, and of those with the title of one that will be created.
     `earlier` counts the former batches that are kept, by base address. `warnings` and the reasons of actions are for
     people: they do not count into the digest. `checksum` is over all of it, and stands in a saved plan alone.
     """
@@ -183,7 +184,7 @@ class Plan(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     manifest_path: str
     manifest: tuple[ManifestPin, ...]
     datamarts: dict[str, str]
-    state_path: str | None
+    state: StatePlace | None
     base: Base
     options: Options
     policies: dict[str, Policy]

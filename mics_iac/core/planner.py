@@ -19,6 +19,7 @@ from mics_iac.core.inquiry import pins_of
 from mics_iac.core.ledger import Ledger
 from mics_iac.core.loading import Loading
 from mics_iac.core.observed import Observed, RemoteImport
+from mics_iac.core.place import StatePlace
 from mics_iac.core.plan import (
     Action,
     Adopt,
@@ -49,7 +50,7 @@ class Origin:
     manifest_path: str
     manifest: tuple[ManifestPin, ...]
     datamarts: dict[str, str]
-    state_path: str | None
+    state: StatePlace | None
     base: Base
 
 
@@ -70,7 +71,7 @@ def make_plan(
         manifest_path=origin.manifest_path,
         manifest=origin.manifest,
         datamarts=origin.datamarts,
-        state_path=origin.state_path,
+        state=origin.state,
         base=origin.base,
         options=options,
         policies=planner.policies(chosen),

@@ -18,9 +18,20 @@ from pydantic_core import PydanticCustomError
 from mics_iac.core.address import ADDRESS
 from mics_iac.core.manifest import DOCUMENT_TYPES, MANIFEST_VERSION, Budget, MimeType, Priority
 from mics_iac.core.pattern import refusal
+from mics_iac.core.place import (
+    ACCOUNT_RULE,
+    BACKENDS,
+    LOCAL_PATH,
+    METHOD_RULE,
+    NAME_RULE,
+    PREFIX_RULE,
+    REGION_RULE,
+    BackendName,
+    Rule,
+)
 from mics_iac.core.variables import VARIABLE_NAME
 from mics_iac.core.weburl import URL, BadUrl, read_url
-from mics_iac.core.wording import did_you_mean, listed, quoted
+from mics_iac.core.wording import listed, quoted
 from mics_iac.core.yamltree import Faulty, kind_of
 
 T = TypeVar("T")
@@ -34,13 +45,11 @@ ID: Final = r"[1-9][0-9]{0,18}"
 BUDGET: Final = r"(0|[1-9][0-9]{0,14}|(100(\.0{1,9})?|[1-9]?[0-9](\.[0-9]{1,9})?)%)"
 ONE_LINE: Final = r"[^\x00-\x1f\x7f]*[^\s\x00-\x1f\x7f][^\x00-\x1f\x7f]*"
 UNKNOWN_TYPE: Final = r"[A-Z][A-Z0-9_]*"
-LOCAL_PATH: Final = r"[^\\\x00-\x1f\x7f]+"
 PATH: Final = rf"(?![A-Za-z][A-Za-z0-9+.-]*://){LOCAL_PATH}"
 
 PRIORITIES: Final[tuple[Priority, ...]] = ("LOW", "MEDIUM", "HIGH")
 MIME_TYPES: Final[tuple[MimeType, ...]] = ("APPLICATION_X_NDJSON", "TEXT_CSV")
 REMOTE_SCHEMES: Final = ("s3", "gs", "az", "https", "http")
-LATER_BACKENDS: Final = ("s3", "gs", "az", "http")
 TRUE: Final = ("true", "True", "TRUE")
 FALSE: Final = ("false", "False", "FALSE")
 
@@ -191,12 +200,39 @@ def _url(text: str) -> str:
         fault("MICS112", bad.message + rest)
 
 
-def _backend(text: str) -> str:
-    if text in LATER_BACKENDS:
-        fault("MICS113", f"the state backend {quoted(text)} is not supported yet; write `file`, the one there is")
-    if text != "file":
-        fault("MICS113", f"there is no state backend {quoted(text)}; write `file`.{did_you_mean(text, ['file'])}")
-    return text
+def _backend(text: str) -> BackendName:
+    for backend in BACKENDS:
+        if backend == text:
+            return backend
+    message = f"there is no state backend {quoted(text)}; write {listed(BACKENDS)}."
+    fault("MICS113", message, meant=Meant(text, BACKENDS))
+
+
+def _named(rule: Rule) -> Callable[[str], str]:
+    """The check of a name inside the place of a state."""
+
+    def check(text: str) -> str:
+        if not rule.takes(text):
+            fault("MICS129", f"{quoted(text)} is not usable here; write {rule.wanted}")
+        return text
+
+    return check
+
+
+def _state_url(text: str) -> str:
+    try:
+        return read_url(text)
+    except BadUrl as bad:
+        if bad.secret:
+            rest = "leave out what stands before the `@`; the environment has credentials, a manifest never"
+            fault("MICS128", f"{bad.message}; {rest}")
+        fault("MICS127", bad.message)
+
+
+def _state_path(text: str) -> str:
+    if found := _SCHEME.match(text):
+        fault("MICS208", f"`path` is a file's, and this begins with {found[1]}://; say what it is with `backend`")
+    return _local_path(text)
 
 
 def _path(text: str) -> str:
@@ -265,7 +301,31 @@ MaxFailures = Annotated[
     either({"type": "integer", "minimum": 0, "maximum": 10**15 - 1}, matching(BUDGET)),
 ]
 ApiUrl = Annotated[str, scalar(_url, wanted="an address"), either(matching(URL))]
-Backend = Annotated[str, scalar(_backend, wanted="a backend"), either({"enum": ["file"]})]
+BackendField = Annotated[BackendName, scalar(_backend, wanted="a backend"), either({"enum": list(BACKENDS)})]
 SourcePath = Annotated[str, scalar(_path, wanted="a path"), either(_text_matching(PATH))]
-StatePath = Annotated[str, scalar(_local_path, wanted="a path"), either(_text_matching(LOCAL_PATH))]
+StatePath = Annotated[str, scalar(_state_path, wanted="a path"), either(_text_matching(PATH))]
+StateUrl = Annotated[str, scalar(_state_url, wanted="an address"), either(matching(URL))]
+# An unquoted number or boolean is text like any other here too, where the text that it is fits the rule.
+BucketName = Annotated[
+    str,
+    scalar(_named(NAME_RULE), wanted="a name"),
+    either(
+        matching(NAME_RULE.pattern),
+        {"type": "integer", "minimum": 100},
+        {"type": "number", "minimum": 0, "not": {"type": "integer"}},
+        {"type": "boolean"},
+    ),
+]
+Account = Annotated[
+    str,
+    scalar(_named(ACCOUNT_RULE), wanted="a name"),
+    either(matching(ACCOUNT_RULE.pattern), {"type": "integer", "minimum": 100}, {"type": "boolean"}),
+]
+Prefix = Annotated[str, scalar(_named(PREFIX_RULE), wanted="a text"), either(_text_matching(PREFIX_RULE.pattern))]
+Region = Annotated[
+    str,
+    scalar(_named(REGION_RULE), wanted="a region"),
+    either(matching(REGION_RULE.pattern), {"type": ["integer", "boolean"]}),
+]
+HttpMethod = Annotated[str, scalar(_named(METHOD_RULE), wanted="a method"), either(matching(METHOD_RULE.pattern))]
 Address = Annotated[str, scalar(_address, wanted="an address"), either(matching(ADDRESS))]

@@ -20,6 +20,9 @@ version: 1
 # variables:
 #   batch: {description: "night of the export, YYYY-MM-DD", pattern: '\\d{4}-\\d\\d-\\d\\d'}
 
+# Where the state is kept: a file beside this one, unless a place is named that all who apply can reach.
+# state: {backend: s3, bucket: acme-states, prefix: mics} # or gs, az, http; credentials are never in this file
+
 # Settings of every import that does not say otherwise.
 defaults:
   priority: MEDIUM

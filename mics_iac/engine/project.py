@@ -5,6 +5,7 @@ The only place that knows which file holds which state.
 
 from __future__ import annotations
 
+import os
 import threading
 import uuid
 from collections.abc import Callable, Mapping
@@ -20,6 +21,7 @@ from mics_iac.api.transport import Transport
 from mics_iac.core.clock import Clock
 from mics_iac.core.manifest import Manifest
 from mics_iac.core.parse import parse_manifest
+from mics_iac.core.place import FilePlace, StatePlace, parse_place
 from mics_iac.core.plan import ManifestPin, Plan
 from mics_iac.core.progress import Told
 from mics_iac.core.variables import NO_VARIABLES, VariableSources
@@ -27,8 +29,9 @@ from mics_iac.engine.manifest_files import read_manifest_texts
 from mics_iac.engine.world import Limits, Stop, SystemClock, World, nobody
 from mics_iac.errors import NotAllowed, UsageError
 from mics_iac.sources.local import LocalSource
-from mics_iac.store.file import FileBackend
+from mics_iac.store.backend import Backend
 from mics_iac.store.held import RunContext
+from mics_iac.store.open import open_backend
 
 if TYPE_CHECKING:
     from mics_iac.api.transport import Adapter
@@ -50,12 +53,15 @@ def no_token() -> str:
 class Inputs:
     """All that a run takes from outside.
 
-    `token` is asked once, when the platform is first called. `environ` is looked at for proxies and certificates
-    alone. `sandbox` takes the platform's place, with a state of its own.
+    `state` wins over what the manifest says; a path in it is relative to the manifest's folder (`named_place`).
+    `token` is asked once, when the platform is first called. `environ` is looked at for proxies, certificates and the
+    credentials of the state's place alone. `sandbox` takes the platform's place, with a state of its own unless `state`
+    names one: what the manifest says of the platform's state is not for the sandbox.
     """
 
     manifest_path: Path
     environment: str | None = None
+    state: StatePlace | None = None
     variables: VariableSources = NO_VARIABLES
     token: Callable[[], str] = no_token
     environ: Mapping[str, str] = field(default_factory=dict)
@@ -71,13 +77,16 @@ class Inputs:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Project:
-    """A manifest, and the world that it is about. `manifest` is None where a saved plan takes its place."""
+    """A manifest, and the world that it is about.
+
+    `manifest` is None where a saved plan takes its place; `state` is None for the sandbox's own state.
+    """
 
     path: Path
     manifest: Manifest | None
     api_url: str
     environment: str | None
-    state_path: str | None
+    state: StatePlace | None
     pins: tuple[ManifestPin, ...]
     world: World
     who: str
@@ -102,18 +111,22 @@ def open_project(inputs: Inputs) -> Project:
     texts = read_manifest_texts(inputs.manifest_path)
     manifest = parse_manifest(texts, environment=inputs.environment, variables=inputs.variables)
     pins = tuple(ManifestPin(f.name, f.sha256) for f in manifest.files)
+    declared = manifest.state.place if inputs.sandbox is None else None
     return _connect(
         inputs,
         manifest=manifest,
         api_url=manifest.api_url,
         environment=manifest.environment,
-        state_path=manifest.state.path,
+        state=inputs.state or declared,
         pins=pins,
     )
 
 
 def open_saved(inputs: Inputs, plan: Plan) -> Project:
-    """Connect a saved plan with its world. Neither the manifest nor its variables are needed for that."""
+    """Connect a saved plan with its world, on the state that it was made on.
+
+    Neither the manifest nor its variables are needed for that.
+    """
     sandboxed = plan.api_url == SANDBOX_URL
     if sandboxed != (inputs.sandbox is not None):
         made, missing = ("with", "add") if sandboxed else ("without", "remove")
@@ -123,7 +136,7 @@ def open_saved(inputs: Inputs, plan: Plan) -> Project:
         manifest=None,
         api_url=plan.api_url,
         environment=plan.environment,
-        state_path=plan.state_path,
+        state=plan.state,
         pins=plan.manifest,
     )
 
@@ -134,16 +147,12 @@ def _connect(
     manifest: Manifest | None,
     api_url: str,
     environment: str | None,
-    state_path: str | None,
+    state: StatePlace | None,
     pins: tuple[ManifestPin, ...],
 ) -> Project:
     root = folder_of(inputs.manifest_path)
     if inputs.sandbox is not None:
         api_url = SANDBOX_URL
-        state = root / WORKSPACE / "sandbox" / state_name(inputs.manifest_path, environment)
-        state.parent.mkdir(parents=True, exist_ok=True)
-    else:
-        state = root / (state_path or state_name(inputs.manifest_path, environment))
     clock = inputs.clock or SystemClock(inputs.stop)
     transport = Transport(
         api_url,
@@ -155,7 +164,7 @@ def _connect(
     )
     world = World(
         api=MicsApi(transport, page_size=inputs.page_size),
-        backend=FileBackend(state, clock=clock),
+        backend=_backend(inputs, state, environment=environment, clock=clock),
         source=LocalSource(root),
         clock=clock,
         stop=inputs.stop,
@@ -168,12 +177,41 @@ def _connect(
         manifest=manifest,
         api_url=api_url,
         environment=environment,
-        state_path=state_path,
+        state=state,
         pins=pins,
         world=world,
         who=inputs.who,
         run_url=inputs.run_url,
     )
+
+
+def _backend(inputs: Inputs, state: StatePlace | None, *, environment: str | None, clock: Clock) -> Backend:
+    """What keeps the state there, or in the sandbox's own folder where no place is named."""
+    root = folder_of(inputs.manifest_path)
+    if state is None:
+        root = root / WORKSPACE / "sandbox"
+        root.mkdir(parents=True, exist_ok=True)
+    return open_backend(
+        state or FilePlace(),
+        root=root,
+        name=state_name(inputs.manifest_path, environment),
+        environ=inputs.environ,
+        clock=clock,
+    )
+
+
+def named_place(text: str, *, folder: Path, manifest_path: Path) -> StatePlace:
+    """The place that somebody named who stands in `folder`; UsageError where it is none.
+
+    A relative path comes back relative to the manifest's folder, so that a saved plan is right in another checkout.
+    """
+    place = parse_place(text)
+    if not isinstance(place, FilePlace) or place.path is None or Path(place.path).is_absolute():
+        return place
+    named = folder / place.path
+    # Links in the way are followed first: `..` behind one would else lead somewhere else.
+    real = Path(os.path.realpath(named.parent)) / named.name
+    return FilePlace(os.path.relpath(real, os.path.realpath(folder_of(manifest_path))))
 
 
 def folder_of(manifest_path: Path) -> Path:

@@ -17,6 +17,7 @@ from mics_iac.core.ledger import Ledger
 from mics_iac.core.manifest import Manifest
 from mics_iac.core.observed import Observed
 from mics_iac.core.outcome import Outcome, Recovery
+from mics_iac.core.place import describe
 from mics_iac.core.plan import Base, Create, Options, Plan, Skip, fingerprint
 from mics_iac.core.planner import Origin, make_plan
 from mics_iac.core.progress import Failure
@@ -98,6 +99,11 @@ def apply(
 def apply_saved(project: Project, saved: Plan, *, approve: Callable[[Plan], bool]) -> Outcome:
     """Do exactly what a saved plan says; PlanStale, naming all that moved, if anything it rests on did."""
     world = project.world
+    if project.state != saved.state:
+        here, there = (describe(at) if at is not None else "the sandbox's own" for at in (project.state, saved.state))
+        raise PlanStale(
+            "the saved plan was made on another state", moved=(f"the state: it is {here}, not {there}",), remedy=_AGAIN
+        )
     tally = Tally()
     with holding(project, "apply", tally) as held:
         with held.reading() as ledger:
@@ -240,7 +246,7 @@ def _plan(
         manifest_path=str(project.path),
         manifest=project.pins,
         datamarts=dict(sorted(manifest.datamarts.items())),
-        state_path=project.state_path,
+        state=project.state,
         base=_base(ledger),
     )
     needed = {w.settings.datamart_id for w in desired.imports}

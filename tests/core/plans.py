@@ -25,6 +25,7 @@ from mics_iac.core.plan import (
     digest_of,
 )
 from mics_iac.core.settings import Settings
+from tests.core.state_places import PLACES
 
 WORDS = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
 SHA = st.binary(min_size=32, max_size=32).map(bytes.hex)
@@ -67,7 +68,7 @@ PLANS = st.builds(
     manifest_path=WORDS,
     manifest=st.lists(st.builds(ManifestPin, WORDS, SHA), max_size=2).map(tuple),
     datamarts=st.dictionaries(st.sampled_from(["fr", "de"]), IDS),
-    state_path=st.none() | WORDS,
+    state=st.none() | PLACES,
     base=st.builds(Base, st.none() | WORDS, COUNTS, WORDS),
     options=st.builds(Options, LISTS, LISTS, LISTS, LISTS, FLAGS),
     policies=st.dictionaries(ADDRESSES, st.builds(Policy, WORDS, FLAGS), max_size=2),

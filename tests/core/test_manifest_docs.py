@@ -51,10 +51,28 @@ def test_fragments_of_the_page_are_yaml_or_comments() -> None:
         assert all(problem.code == "MICS006" for problem in reading.problems)
 
 
+# A manifest has one place of its state; the other kinds stand in comments of the example.
+STATES = [
+    *(text for kind, text in BLOCKS if kind and text.startswith("state:")),
+    *(found.replace("# ", "") for found in re.findall(r"^(# state: .*\n(?:#   .*\n)*)", EXAMPLE, re.MULTILINE)),
+]
+
+
+@pytest.mark.parametrize("text", STATES)
+def test_each_kind_of_place_that_is_shown_is_right(text: str) -> None:
+    document = f"version: 1\nvariables: {{site: {{default: paris}}}}\n{text}"
+    assert parse_manifest([ManifestText("page.yaml", document.encode())]).state.at is not None
+
+
+def test_every_kind_of_place_is_shown() -> None:
+    assert {re.search(r"backend: (\w+)", text)[1] for text in STATES} == {"file", "s3", "gs", "az", "http"}  # type: ignore[index]
+
+
 @pytest.mark.parametrize("key", KEYS)
 def test_every_key_is_explained_and_shown(key: str) -> None:
     assert re.search(rf"`([a-z]+\.)?{key}`", PAGE)
-    assert key in set(keys_in(read_tree(ManifestText("example", EXAMPLE.encode())).root))
+    shown = [EXAMPLE, *STATES]
+    assert key in {one for text in shown for one in keys_in(read_tree(ManifestText("example", text.encode())).root)}
 
 
 def test_every_document_type_is_on_the_page() -> None:

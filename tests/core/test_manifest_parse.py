@@ -204,11 +204,6 @@ def test_outside_paths_need_to_be_allowed() -> None:
     assert told(HEAD + sources) == ["6:91 MICS202", "6:95 MICS202"]
 
 
-def test_a_backend_to_come_is_told_once_whatever_keys_it_has() -> None:
-    assert told("version: 1\nstate: {backend: s3, bucket: b, region: r}") == ["2:18 MICS113"]
-    assert "supported yet" in message("version: 1\nstate: {backend: gs}")
-
-
 IMPORTS = HEAD + (
     "      new: {name: N, document_type: USER_CHOICE}\n"
     "      other: {name: O, document_type: USER_CHOICE}\n"

@@ -6,6 +6,7 @@ import pytest
 
 from mics_iac.core.manifest import Manifest, ManifestText
 from mics_iac.core.parse import parse_manifest
+from mics_iac.core.place import FilePlace
 from mics_iac.core.variables import NO_VARIABLES, VariableSources, parse_var_file
 from mics_iac.errors import ManifestInvalid
 
@@ -37,7 +38,9 @@ def messages(text: str, sources: VariableSources = NO_VARIABLES, *, environment:
 
 
 def path(text: str, sources: VariableSources = NO_VARIABLES, *, environment: str | None = None) -> str | None:
-    return parse(text, sources, environment=environment).state.path
+    place = parse(text, sources, environment=environment).state.place
+    assert isinstance(place, FilePlace)
+    return place.path
 
 
 def test_the_strongest_value_wins() -> None:

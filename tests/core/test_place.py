@@ -18,6 +18,7 @@ from mics_iac.core.place import (
     url_of,
 )
 from mics_iac.errors import UsageError
+from tests.core.state_places import PLACES
 
 GITLAB = "https://gitlab.example.com/api/v4/projects/42/terraform/state"
 
@@ -189,52 +190,12 @@ def test_what_is_said_of_a_lock_at_gitlab_holds() -> None:
     assert one.unlock_method == "DELETE"
 
 
-names = st.from_regex(r"[A-Za-z0-9][A-Za-z0-9._-]{1,20}[A-Za-z0-9]", fullmatch=True)
-prefixes = st.lists(st.from_regex(r"[A-Za-z0-9._=@+-]{1,9}", fullmatch=True).filter(lambda s: s.strip(".")), max_size=3)
-hosts = st.from_regex(r"(https://[a-z0-9.-]{1,9}|http://127\.0\.0\.1)(:[1-9][0-9]{0,3})?", fullmatch=True)
-tails = st.from_regex(r"(/[A-Za-z0-9%&=+;:@._~'-]{1,9}){0,3}", fullmatch=True)
-endpoints = st.none() | st.builds(lambda host, tail: host + tail, hosts, tails)
-methods = st.sampled_from(["LOCK", "UNLOCK", "POST", "PUT", "DELETE"])
-
-
-@st.composite
-def servers(draw: st.DrawFn) -> HttpPlace:
-    end = draw(st.sampled_from(["", "/"]))
-    addresses = [draw(hosts) + draw(tails) + end for _ in range(3)]
-    lock = addresses[1] if draw(st.booleans()) else None
-    unlock = addresses[2] if lock is not None and draw(st.booleans()) else None
-    return HttpPlace(addresses[0], lock, unlock, draw(methods), draw(methods), draw(methods))
-
-
-places: st.SearchStrategy[StatePlace] = st.one_of(
-    st.builds(FilePlace, st.none() | st.text(st.characters(codec="utf-8", exclude_categories=["Cc"]), min_size=1)),
-    st.builds(
-        BucketPlace,
-        st.sampled_from(["s3"]),
-        names,
-        prefixes.map("/".join),
-        region=st.none() | st.from_regex(r"[a-z0-9-]{1,9}", fullmatch=True),
-        endpoint=endpoints,
-    ),
-    st.builds(BucketPlace, st.just("gs"), names, prefixes.map("/".join), endpoint=endpoints),
-    st.builds(
-        BucketPlace,
-        st.just("az"),
-        names,
-        prefixes.map("/".join),
-        account=st.from_regex("[a-z0-9]{3,24}", fullmatch=True),
-        endpoint=endpoints,
-    ),
-    servers(),
-)
-
-
-@given(places.filter(lambda place: "\\" not in url_of(place)))
+@given(PLACES)
 def test_a_place_is_told_so_that_it_can_be_read_again(place: StatePlace) -> None:
     assert parse_place(url_of(place)) == place
 
 
-@given(places)
+@given(PLACES)
 def test_a_place_survives_json(place: StatePlace) -> None:
     assert msgspec.json.decode(msgspec.json.encode(place), type=StatePlace) == place
 

@@ -157,7 +157,7 @@ def _plan(*actions: Any) -> Plan:
         manifest_path="imports.yaml",
         manifest=(),
         datamarts={"fr": "1"},
-        state_path=None,
+        state=None,
         base=Base(None, 0, ""),
         options=Options(),
         policies={},

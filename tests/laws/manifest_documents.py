@@ -51,13 +51,51 @@ FULL: Document = {
     "moved": [{"from": "fr/old", "to": "fr/visits"}],
 }
 
+# One document for each kind of place that a state may have.
+STATES: list[Document] = [
+    FULL["state"],
+    {"path": "x.json"},
+    {"backend": "s3", "bucket": "acme", "prefix": "a/b", "region": "eu-west-3", "endpoint": "http://127.0.0.1:9000"},
+    {"backend": "gs", "bucket": "acme.states", "prefix": "p", "endpoint": "https://h/v"},
+    {"backend": "az", "account": "acmestates", "container": "iac", "prefix": "p", "endpoint": "https://h"},
+    {
+        "backend": "http",
+        "address": "https://h/s",
+        "lock_address": "https://h/l",
+        "unlock_address": "https://h/u",
+        "lock_method": "PUT",
+        "unlock_method": "DELETE",
+        "update_method": "POST",
+    },
+]
+DOCUMENTS: list[Document] = [FULL | {"state": state} for state in STATES]
+
 _TEXTS = [
     "", " ", "a", "true", "TRUE", "yes", "LOW", "low", "TEXT_CSV", "USER_SEGMENT", "USER_NEW", "user_new", "1500", "0",
     "007", "0.1%", "100%", "100.1%", "12", "-1", "a/b", "fr/visits", "a/b@c", "a/b/c", ".", "..", "s3://x", "ftp://x",
     "C:\\x", "../x", "/x", "utf-8", "Utf-8", "utf8", "https://h/v", "https://h?q", "http://h", "http://localhost:8/x",
-    "http://127.0.0.1", "https://u@h", "file", "s3", "a\tb", "é", "$", "[", "~", "null", "<<", "1.5",
+    "http://127.0.0.1", "https://u@h", "file", "s3", "gs", "az", "http",
+    "acme-states", "a/b/", "a//b", "POST", "post", "eu-west-3", "http://minio:9000",
+    "a\tb", "é", "$", "[", "~", "null", "<<", "1.5",
 ]  # fmt: skip
-_KEYS = ["id", "name", "path", "from", "batch", "adopt", "protect", "pth", "a", "..", "a b", "<<", "0", "variables"]
+_STATE_KEYS = ["bucket", "container", "account", "region", "endpoint", "address", "lock_address", "password"]
+_KEYS = [
+    *_STATE_KEYS,
+    "id",
+    "name",
+    "path",
+    "from",
+    "batch",
+    "adopt",
+    "protect",
+    "pth",
+    "a",
+    "..",
+    "a b",
+    "<<",
+    "0",
+    "variables",
+]
 
 leaves = st.one_of(
     st.sampled_from(_TEXTS),
@@ -89,10 +127,13 @@ def parent(document: Document, path: Path) -> Document:
 
 @st.composite
 def changed_documents(draw: st.DrawFn) -> Document:
-    """The full document with one or two values replaced, removed, or added beside."""
-    document = copy.deepcopy(FULL)
+    """A full document with one or two values replaced, removed, or added beside."""
+    document = copy.deepcopy(draw(st.sampled_from(DOCUMENTS)))
     for _ in range(draw(st.sampled_from([1, 1, 1, 2]))):
-        path = draw(st.sampled_from(list(paths(document))))
+        places = list(paths(document))
+        if draw(st.integers(0, 3)) == 0:  # else hardly any would fall into so small a block
+            places = [path for path in places if path[0] == "state"] or places
+        path = draw(st.sampled_from(places))
         holder = parent(document, path)
         single = not isinstance(holder[path[-1]], dict | list)
         match draw(st.sampled_from(["replace", "replace", "replace", "remove", "add"])):

@@ -54,7 +54,7 @@ def plan(*actions: Action, **others: object) -> Plan:
         manifest_path="imports.yaml",
         manifest=(ManifestPin("imports.yaml", digest("manifest")),),
         datamarts={"de": "1503", "fr": "1502"},
-        state_path=None,
+        state=None,
         base=Base("0d5c1c1e-9f5c-4f5e-8a51-3f4a6f1d2b3c", 12, "c0ffee"),
         options=Options(),
         policies={},
