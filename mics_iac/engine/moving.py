@@ -7,7 +7,7 @@
     moved to the target     live
 
 Every step is one write. A move that was killed between two of them goes on when it is run again: what the two states
-say of each other tells how far it came. Both locks are held, the source's first. Knows backends, not commands.
+say of each other tells how far it came. Both locks are held, the source's first.
 """
 
 from __future__ import annotations
@@ -20,9 +20,11 @@ import msgspec
 
 from mics_iac.core.clock import Clock
 from mics_iac.core.migration import Migration
-from mics_iac.core.place import BucketPlace, HttpPlace, StatePlace, parse_place, url_of
+from mics_iac.core.place import BucketPlace, FilePlace, HttpPlace, StatePlace, parse_place, url_of
 from mics_iac.core.state import State, decode_state, encode_state
 from mics_iac.core.wording import visible
+from mics_iac.engine.holding import holding
+from mics_iac.engine.project import Project, state_name
 from mics_iac.errors import GuardRefused, MicsError, StateUnreadable, StoreFailed, UsageError
 from mics_iac.store.backend import LEASE, Backend
 from mics_iac.store.held import SAVING, Held
@@ -43,6 +45,33 @@ class End:
         return url_of(self.place)
 
 
+def migrate(project: Project, place: StatePlace) -> Migration:
+    """Move the project's state to another place; raises what `move` does, and UsageError for the sandbox's own."""
+    if project.state is None:
+        raise UsageError(
+            "the sandbox keeps its own state, which stays with it",
+            remedy="leave --sandbox out; or, to try a place, name the one to move from with --state",
+        )
+    world, name = project.world, state_name(project.path, project.environment)
+    source = End(_explicit(project.state, name), world.backend)
+    target = End(_explicit(place, name), project.backend_at(place))
+    with holding(project, "state migrate", also_moved=True) as held:
+        return move(
+            held,
+            source,
+            target,
+            clock=world.clock,
+            api_url=project.api_url,
+            environment=project.environment,
+            lock_timeout=world.limits.lock_timeout,
+        )
+
+
+def _explicit(place: StatePlace, name: str) -> StatePlace:
+    """The default file by its name, so that the state at the other end can say it."""
+    return FilePlace(name) if place == FilePlace(None) else place
+
+
 def move(
     held: Held,
     source: End,
@@ -59,7 +88,7 @@ def move(
     UsageError where both are one place, MicsError where there is nothing to move, GuardRefused for a target that is
     taken, StateUnreadable, Locked, StateConflict and StoreFailed. After any of them it can be run again.
     """
-    if source.backend.describe_lock() == target.backend.describe_lock():
+    if _is_one_place(source, target):
         raise UsageError(f"the state is there already: {source.backend.describe()}", remedy="name another place")
     held.save()
     with take(target.backend, held.lock, clock=clock, lease=LEASE, timeout=lock_timeout) as lease:
@@ -168,6 +197,12 @@ def _refuse_taken(source: End, target: End, state: State, there: History) -> Non
         remedy="choose another place, such as another prefix; if that is the state of today, set `state:` in the "
         "manifest to it",
     )
+
+
+def _is_one_place(source: End, target: End) -> bool:
+    """Whether both ends are one place; a file is one under all its names, as its lock is."""
+    locks = [e.backend.describe_lock() for e in (source, target) if isinstance(e.place, FilePlace)]
+    return _same(source.address, target.address) or (len(locks) == 2 and locks[0] == locks[1])
 
 
 def _same(one: str, other: str) -> bool:

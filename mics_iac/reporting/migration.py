@@ -23,8 +23,8 @@ def migration_lines(migration: Migration) -> list[Line]:
             line("moved to ", target, f": {history}", hang=2),
             line(f"no run goes on from {source} any more", hang=2),
         ]
-    lines += [line(), line("Say so in the manifest, or use --state ", Span(url_of(migration.target), solid=True), ":")]
-    return [*lines, line(), *(line(row) for row in state_block(migration.target).splitlines())]
+    lines += [line(), line("The manifest must say from now on:"), line()]
+    return [*lines, *(line(row) for row in state_block(migration.target).splitlines())]
 
 
 def migration_json(migration: Migration) -> Mapping[str, object]:

@@ -12,7 +12,7 @@ import msgspec
 
 from mics_iac.core.journal import Entry, RunBegun, decode_journal
 from mics_iac.core.ledger import Ledger
-from mics_iac.core.place import parse_place
+from mics_iac.core.place import FilePlace, parse_place
 from mics_iac.core.state import State, decode_state
 from mics_iac.core.stateblock import state_block
 from mics_iac.errors import StateDamaged, StateUnreadable, UsageError
@@ -119,20 +119,21 @@ def refuse_foreign(where: str, found: State | RunBegun, *, api_url: str, environ
 def refuse_moved(where: str, found: State) -> None:
     """Raise StateUnreadable for a state that was moved to another place."""
     if found.moved_to:
-        there = visible(found.moved_to)
         raise StateUnreadable(
-            f"the state is at {there} and not at {where}: it was moved",
-            remedy=f"use --state {there}{_block(found.moved_to)}\na migration that was interrupted goes on when it is "
-            "run again",
+            f"the state is at {visible(found.moved_to)} and not at {where}: it was moved",
+            remedy=f"{_way_to(found.moved_to)}\na migration that was interrupted goes on when it is run again",
         )
 
 
-def _block(address: str) -> str:
+def _way_to(address: str) -> str:
+    option = f"use --state {visible(address)}"
     try:
-        block = state_block(parse_place(address))
+        place = parse_place(address)
     except UsageError:  # a kind of place that a newer version knows
-        return ""
-    return f", or say in the manifest:\n{block.rstrip()}"
+        return option
+    block = f"say in the manifest:\n{state_block(place).rstrip()}"
+    # A relative path is seen from the manifest's folder here, and from the current one on the command line.
+    return block if isinstance(place, FilePlace) else f"{option}, or {block}"
 
 
 def _environment(name: str | None) -> str:
