@@ -15,6 +15,7 @@ error is shown or where it was caught; an edge that catches a third party's erro
     ├── StateConflict               1   somebody wrote the state behind our lock
     ├── SourceFailed                1   a data file cannot be read, or is not what was planned
     ├── StoreFailed                 1   the place of the state failed (disk full, no permission)
+    │   └── StoreRefused            9   it does not take the credentials, or they may not do that
     ├── ApiError                    1   the platform, or the way to it
     │   ├── ApiRefused              1   it answered, with a status that is not 2xx
     │   ├── NotTheFile              1   what it gave for a file of its own cannot be that file
@@ -144,6 +145,12 @@ class SourceFailed(MicsError):
 
 class StoreFailed(MicsError):
     """The place where the state lives failed: disk full, no permission, read-only."""
+
+
+class StoreRefused(StoreFailed):
+    """The place where the state lives does not take the credentials, or they may not do what was asked."""
+
+    exit_code = 9
 
 
 class ApiError(MicsError):

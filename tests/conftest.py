@@ -1,7 +1,12 @@
-"""What all tests share: the switch that rewrites golden files."""
+"""What all tests share: the switch that rewrites golden files, and the servers that backends are run against.
+
+A server is started when the first test asks for it, one for each process that runs tests.
+"""
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Protocol
 
@@ -9,6 +14,8 @@ import pytest
 from hypothesis import settings
 
 from mics_iac import __version__
+from tests.servers.azurite import MISSING, find_azurite
+from tests.servers.processes import Distant, running
 
 # No test may depend on how fast the machine is.
 settings.register_profile("here", deadline=None)
@@ -39,3 +46,45 @@ def golden(pytestconfig: pytest.Config) -> Golden:
         assert text == path.read_text(encoding="utf-8")
 
     return compare
+
+
+@pytest.fixture(scope="session")
+def s3_process() -> Iterator[Distant]:
+    with running("s3") as server:
+        yield server
+
+
+@pytest.fixture
+def s3_server(s3_process: Distant) -> Iterator[Distant]:
+    """S3, as moto imitates it; what a test told it is over with the test, what it keeps is not."""
+    yield s3_process
+    s3_process.mend()
+
+
+@pytest.fixture(scope="session")
+def az_process() -> Iterator[Distant]:
+    if find_azurite(os.environ) is None:
+        # Where all is to be checked, a check that was not made is a failure.
+        (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(MISSING)
+    with running("azurite") as server:
+        yield server
+
+
+@pytest.fixture
+def az_server(az_process: Distant) -> Iterator[Distant]:
+    """Azure's blobs, as Azurite imitates them, in the same way."""
+    yield az_process
+    az_process.mend()
+
+
+@pytest.fixture(scope="session")
+def gs_process() -> Iterator[Distant]:
+    with running("gcs") as server:
+        yield server
+
+
+@pytest.fixture
+def gs_server(gs_process: Distant) -> Iterator[Distant]:
+    """Google Cloud Storage, as we imitate it, in the same way."""
+    yield gs_process
+    gs_process.mend()

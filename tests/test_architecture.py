@@ -36,8 +36,8 @@ OPENERS = {"open", "read_text", "read_bytes", "write_text", "write_bytes", "unli
 # Who may know a library of others. Ruff says it too, where one forgets; it cannot say it of half a file's imports.
 LIBRARIES = {
     "requests": ("api.transport", "api.exchange", "api.adapter", "sandbox."),
-    "urllib3": ("api.exchange", "api.adapter", "sandbox.", "store.http"),
-    "obstore": ("store.",),
+    "urllib3": ("api.exchange", "api.adapter", "sandbox.", "store.stateserver"),
+    "obstore": ("store.bucket", "store.buckets"),
     "yaml": ("core.yamltree",),
     "deepdiff": ("core.diff",),
     "click": ("cli.",),

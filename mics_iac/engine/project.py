@@ -31,8 +31,9 @@ from mics_iac.engine.world import Limits, Stop, SystemClock, World, nobody
 from mics_iac.errors import NotAllowed, UsageError
 from mics_iac.sources.local import LocalSource
 from mics_iac.store.backend import Backend
-from mics_iac.store.held import RunContext
+from mics_iac.store.context import RunContext
 from mics_iac.store.open import open_backend
+from mics_iac.store.shelter import Shelter
 
 if TYPE_CHECKING:
     from mics_iac.api.transport import Adapter
@@ -106,6 +107,7 @@ class Project:
             version=__version__,
             lineage=str(uuid.uuid4()),
             run_url=self.run_url,
+            shelter=self.world.shelter,
         )
 
 
@@ -166,15 +168,17 @@ def _connect(
         limits=ApiLimits(calls=inputs.limits.parallelism, uploads=inputs.limits.transfers),
     )
     backend_at = partial(_backend, inputs, environment=environment, clock=clock)
+    backend = backend_at(state)
     world = World(
         api=MicsApi(transport, page_size=inputs.page_size),
-        backend=backend_at(state),
+        backend=backend,
         source=LocalSource(root),
         clock=clock,
         stop=inputs.stop,
         workspace=root / WORKSPACE,
         limits=inputs.limits,
         tell=inputs.tell,
+        shelter=Shelter(root / WORKSPACE / "emergency") if backend.distant else None,
     )
     return Project(
         path=inputs.manifest_path,
@@ -202,7 +206,13 @@ def _backend(inputs: Inputs, state: StatePlace | None, *, environment: str | Non
         name=state_name(inputs.manifest_path, environment),
         environ=inputs.environ,
         clock=clock,
+        way=partial(_way, inputs.environ),
     )
+
+
+def _way(environ: Mapping[str, str], url: str) -> tuple[str | None, str | None]:
+    network = network_settings(environ, url)
+    return network.proxy, network.ca_bundle
 
 
 def named_place(text: str, *, folder: Path, manifest_path: Path) -> StatePlace:

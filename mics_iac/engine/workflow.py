@@ -64,7 +64,7 @@ def check(project: Project) -> Checked:
 def plan(project: Project, options: Options, *, refresh: bool = True) -> Plan:
     """What apply would do now. Nothing is written and no lock is taken; what was refused stands in the plan."""
     desired = _read(_declared(project), project.world)
-    ledger = peek(project.world.backend, api_url=project.api_url, environment=project.environment)
+    ledger = _peek(project)
     return _plan(project, desired, ledger, options, refresh=refresh)[0]
 
 
@@ -153,7 +153,7 @@ _AGAIN = "plan again with --out, and review that"
 def status(project: Project, *, refresh: bool = True) -> Status:
     """What stands behind each address; with `refresh` the platform is asked, one list a datamart and few executions."""
     world = project.world
-    ledger = peek(world.backend, api_url=project.api_url, environment=project.environment)
+    ledger = _peek(project)
     if refresh:
         observed = gather.observe(_held_imports(ledger), world)
         ledger.extend(learn_imports(ledger, observed))
@@ -207,13 +207,23 @@ def read_state(project: Project) -> State:
 
     One that was moved elsewhere is read too: it says so in `moved_to`.
     """
-    world = project.world
-    return peek(world.backend, api_url=project.api_url, environment=project.environment, also_moved=True).state()
+    return _peek(project, also_moved=True).state()
 
 
 def check_state(project: Project) -> Health:
     """How it stands with state, journals and backups. Changes nothing, takes no lock, asks nobody."""
     return health(survey(project.world.backend, api_url=project.api_url, environment=project.environment))
+
+
+def _peek(project: Project, *, also_moved: bool = False) -> Ledger:
+    world = project.world
+    return peek(
+        world.backend,
+        api_url=project.api_url,
+        environment=project.environment,
+        also_moved=also_moved,
+        shelter=world.shelter,
+    )
 
 
 def _held_imports(ledger: Ledger) -> dict[str, set[str]]:

@@ -17,6 +17,7 @@ from mics_iac.core.progress import Told
 from mics_iac.errors import Interrupted
 from mics_iac.sources.source import Source
 from mics_iac.store.backend import Backend
+from mics_iac.store.shelter import Shelter
 
 # Seconds for which a look at the platform is believed before something is sent or created on its strength.
 FRESH = 60.0
@@ -91,7 +92,10 @@ def nobody(told: Told) -> None:
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """What a run acts on. `workspace` is the folder that error files go to."""
+    """What a run acts on. `workspace` is the folder that error files go to.
+
+    `shelter` keeps what a run did when the place of its state is far away and can no longer be reached.
+    """
 
     api: MicsApi
     backend: Backend
@@ -101,3 +105,4 @@ class World:
     workspace: Path
     limits: Limits = field(default_factory=Limits)
     tell: Callable[[Told], None] = nobody
+    shelter: Shelter | None = None

@@ -14,6 +14,7 @@ What every backend promises:
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Protocol
@@ -108,7 +109,12 @@ class Busy:
 
 
 class Backend(Protocol):
-    """Where one environment's state, journals and lock live."""
+    """Where one environment's state, journals and lock live.
+
+    `distant`: whether each call crosses a network, so that it pays to have many records on their way at once.
+    """
+
+    distant: bool
 
     def describe(self) -> str:
         """Where the state is, as messages call it."""
@@ -141,8 +147,9 @@ class Backend(Protocol):
     def append(self, name: str, data: bytes) -> None:
         """Add a group of lines to the journal of this name, which the first append makes.
 
-        A name belongs to the client that made it: raises StateConflict when another client made it before, and when
-        what this client appended before is not there any more. A failed append leaves the journal as it was.
+        A name belongs to the client that made it: raises StateConflict when another client made it before. What is
+        appended after the journal was dropped is never read: raises StateConflict where that is noticed, as it always
+        is when this client dropped it. A failed append leaves the journal as it was.
         """
         ...
 
@@ -186,6 +193,16 @@ def milliseconds(seconds: float) -> int:
     return int(seconds * 1000)
 
 
+def version_of(data: bytes) -> str:
+    """The version of a state where the place has none of its own: the digest of its bytes."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def damaged_id(data: bytes) -> str:
+    """The id by which a lock whose record is these unreadable bytes can be broken."""
+    return f"damaged-{hashlib.sha256(data).hexdigest()[:12]}"
+
+
 def is_past(holder: Holder, *, now: float) -> bool:
     """Whether a lease ended so long ago (epoch seconds `now`, the backend's) that it may be taken over."""
     return milliseconds(now - MARGIN) > holder.expires
@@ -226,7 +243,7 @@ def describe_holder(holder: Holder | None) -> str:
                     "reason": holder.reason,
                     "since": moment(holder.created),
                     "until": f"{moment(holder.expires)} ({ends})",
-                    "where": f"{holder.process.host}{process}",
+                    "where": f"{holder.process.host}{process}" if holder.process.host else None,
                     "run": holder.run_url,
                 }
             )

@@ -26,6 +26,8 @@ from mics_iac.store.filestate import FileState
 class FileBackend:
     """The backend `file`: a state at `path`. A link there is followed, so that all its names share one lock."""
 
+    distant = False
+
     def __init__(self, path: Path, *, clock: Clock, disk: Disk | None = None) -> None:
         self._disk = disk if disk is not None else Disk()
         self._given = path

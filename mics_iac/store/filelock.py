@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import hashlib
 import os
 import re
 from collections.abc import Iterator
@@ -33,6 +32,7 @@ from mics_iac.store.backend import (
     Holder,
     LockInfo,
     Process,
+    damaged_id,
     is_past,
     lost,
     milliseconds,
@@ -253,8 +253,3 @@ class FileLock:
             yield alone is True
         finally:
             close(self._disk, fd)
-
-
-def damaged_id(data: bytes) -> str:
-    """The id by which a lock with an unreadable record can be broken."""
-    return f"damaged-{hashlib.sha256(data).hexdigest()[:12]}"

@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import hashlib
 import os
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from mics_iac.errors import StateConflict, StoreFailed
-from mics_iac.store.backend import RING, Snapshot
+from mics_iac.store.backend import RING, Snapshot, version_of
 from mics_iac.store.disk import Disk
 from mics_iac.store.files import opened, read_all, read_file, status_at, try_lock, write_all
 
@@ -39,7 +38,7 @@ class FileState:
         """See Backend."""
         self.refuse_dangling()
         data = read_file(self._disk, self._path)
-        return Snapshot(data, _version(data)) if data is not None else None
+        return Snapshot(data, version_of(data)) if data is not None else None
 
     def write(self, data: bytes, *, expected: str | None) -> str:
         """See Backend."""
@@ -49,7 +48,7 @@ class FileState:
         else:
             self._write_next(data, expected)
         self._disk.sync_folder(self._path.parent)
-        return _version(data)
+        return version_of(data)
 
     def backups(self) -> list[Path]:
         """The states that were replaced, newest first: their names are numbered as they were made."""
@@ -94,7 +93,7 @@ class FileState:
             with opened(self._disk, self._path, os.O_RDONLY) as fd:
                 status = self._disk.status(fd)
                 # Of two writers on one machine, one has the kernel's lock on the former state until it is replaced.
-                if try_lock(self._disk, fd) is False or _version(read_all(self._disk, fd)) != expected:
+                if try_lock(self._disk, fd) is False or version_of(read_all(self._disk, fd)) != expected:
                     raise self._conflict()
                 with self._aside(data, mode=status.st_mode) as aside:
                     self._keep(fd, status)
@@ -155,10 +154,6 @@ class FileState:
             f"{self._given} was changed by somebody else while this run held it",
             remedy="see who did (another run, git, an editor); what this run did is in its journal: run again",
         )
-
-
-def _version(data: bytes) -> str:
-    return hashlib.sha256(data).hexdigest()
 
 
 def _number(name: str) -> int:

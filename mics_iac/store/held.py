@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 
 import msgspec
 
@@ -17,36 +18,18 @@ from mics_iac.core.clock import Clock
 from mics_iac.core.health import Mended
 from mics_iac.core.journal import Entry, RunBegun, encode_entries
 from mics_iac.core.ledger import Ledger
+from mics_iac.core.sheltered import still_fitting, worth_keeping
 from mics_iac.core.state import State, encode_state
 from mics_iac.errors import Locked, MicsError, StateConflict, StoreFailed
-from mics_iac.store.backend import LEASE, Backend, LockInfo, Process, milliseconds
-from mics_iac.store.history import History, read_history, serial_of
+from mics_iac.store.backend import LEASE, Backend, LockInfo, milliseconds
+from mics_iac.store.context import RunContext
+from mics_iac.store.history import History, read_history, serial_of, with_sheltered
 from mics_iac.store.lease import Lease, take
-from mics_iac.store.process import this_process
+from mics_iac.store.shelter import Shelter
 from mics_iac.store.survey import mend, survey
 
 SAVING = 60.0
 """Seconds that the lease must outlast when a save begins."""
-
-
-@dataclass(frozen=True, slots=True)
-class RunContext:
-    """Who runs what, against which platform: what goes into lock and journal.
-
-    `run` is a new id, which is the lock's id too; `lineage` is the one that the state gets if there is none yet.
-    `version` is that of mics-iac. `reason` and `run_url` are for people who meet the lock.
-    """
-
-    run: str
-    command: str
-    who: str
-    api_url: str
-    environment: str | None
-    version: str
-    lineage: str
-    reason: str | None = None
-    run_url: str | None = None
-    process: Process = field(default_factory=this_process)
 
 
 def silent(entry: Entry) -> None:
@@ -68,7 +51,8 @@ def hold(
     """Hold the state: take the lock (waiting up to `lock_timeout` seconds), read and fold; at the end save and let go.
 
     With `repair`, what is damaged is mended before it is read; `Held.mended` tells what was. With `also_moved`, a state
-    that was moved elsewhere is held too, for who moves it on or puts another in its place.
+    that was moved elsewhere is held too, for who moves it on or puts another in its place. Outcomes that can no longer
+    be recorded are kept in the context's shelter; what earlier runs kept there is recorded before anything is done.
     `tell` gets every durable entry once, in order, from whichever thread led its group; it must not call `record` or
     `save`. On leaving with an error the state is saved all the same; if that fails too, a note on the error says so
     and the journal holds what the save would have.
@@ -76,20 +60,13 @@ def hold(
     Raises Locked, StateUnreadable (damaged, newer, moved, another platform's or environment's), StateConflict,
     StoreFailed.
     """
-    claim = LockInfo(
-        id=context.run,
-        who=context.who,
-        operation=context.command,
-        process=context.process,
-        reason=context.reason,
-        run_url=context.run_url,
-    )
-    with take(backend, claim, clock=clock, lease=lease, timeout=lock_timeout) as kept:
+    with take(backend, context.claim(), clock=clock, lease=lease, timeout=lock_timeout) as kept:
         mended = _mend(backend, kept, context) if repair else None
         history = read_history(backend, api_url=context.api_url, environment=context.environment, also_moved=also_moved)
         backend.drop(list(history.done))
         held = Held(backend, history, kept, clock=clock, context=context, tell=tell, mended=mended)
         try:
+            held.take_over()
             yield held
         except BaseException as error:
             held.save_after(error)
@@ -103,13 +80,21 @@ def _mend(backend: Backend, lease: Lease, context: RunContext) -> Mended:
     return mend(backend, found, lineage=context.lineage, version=context.version)
 
 
-def peek(backend: Backend, *, api_url: str, environment: str | None, also_moved: bool = False) -> Ledger:
-    """The ledger as it stands, without the lock and without writing anything.
+def peek(
+    backend: Backend,
+    *,
+    api_url: str,
+    environment: str | None,
+    also_moved: bool = False,
+    shelter: Shelter | None = None,
+) -> Ledger:
+    """The ledger as it stands, with what is kept in the shelter, without the lock and without writing anything.
 
     A run that is going on may have recorded more a moment later. Where there is no state yet, the ledger is empty and
     its lineage is "". Raises StateUnreadable (also for a state that was moved, unless `also_moved`) and StoreFailed.
     """
-    return read_history(backend, api_url=api_url, environment=environment, also_moved=also_moved).ledger()
+    history = read_history(backend, api_url=api_url, environment=environment, also_moved=also_moved)
+    return with_sheltered(history, shelter)[0]
 
 
 class Held:
@@ -143,6 +128,8 @@ class Held:
         self._held_imports = bool(history.state.imports or history.state.forgotten)
         self._unsaved = list(history.unsaved)
         self._ordinal = history.ordinal
+        self._shelter = context.shelter if not history.state.moved_to else None
+        self._sheltered: Path | None = None
         self._ledger = history.ledger()
         self._reading = threading.Lock()
         self._journal: _Journal | None = None
@@ -172,6 +159,24 @@ class Held:
         with self._reading:
             yield self._ledger
 
+    def take_over(self) -> None:
+        """Make what earlier runs left behind a part of the state, before anything is done.
+
+        A run that was asleep since it was allowed to save may still replace a state that is far away, where no lock is
+        looked at in the same step. Saved anew, it is no more the one that he would replace; his journal is in it.
+        """
+        if self._shelter is not None:
+            kept = self._shelter.kept(self._ledger.lineage)
+            with self._reading:
+                scratch = Ledger(self._ledger.state())
+            # An earlier run did it, and it is not told as this one's.
+            tell, self._tell = self._tell, silent
+            self.record(*(entry for entries in kept.values() for entry in still_fitting(scratch, entries)))
+            self._tell = tell
+            self._shelter.clear(list(kept))
+        if self._backend.distant:
+            self.save()
+
     def fence(self, seconds: float) -> None:
         """Return only if this run may still act, and its lease outlasts the next `seconds`.
 
@@ -190,12 +195,16 @@ class Held:
         if not entries:
             return
         mine = _Ticket(entries)
-        with self._led(mine) as group:
-            if group:
-                self._commit(group)
-        if not mine.durable:
-            self._refuse_broken()
-            raise StoreFailed("the record of what happened was interrupted", remedy=_GO_ON)
+        try:
+            with self._led(mine) as group:
+                if group:
+                    self._commit(group)
+            if not mine.durable:
+                self._refuse_broken()
+                raise StoreFailed("the record of what happened was interrupted", remedy=_GO_ON)
+        except MicsError:
+            self._keep(entries)
+            raise
 
     def save(self) -> None:
         """Write the state with all that was folded in, if anything was, and drop the journals that led to it.
@@ -246,6 +255,11 @@ class Held:
         except MicsError as failure:
             notes = "; ".join([str(failure), *getattr(failure, "__notes__", [])])
             error.add_note(f"besides: {notes}")
+        if self._sheltered is not None:
+            error.add_note(
+                f"what became of the last requests is kept in {self._sheltered}, and is taken in by the next run from "
+                "this folder"
+            )
 
     @contextlib.contextmanager
     def _led(self, mine: _Ticket | None) -> Iterator[list[_Ticket]]:
@@ -333,6 +347,12 @@ class Held:
         # A journal that stays is known by its serial: the next run drops it.
         with contextlib.suppress(StoreFailed):
             self._backend.drop(folded)
+
+    def _keep(self, entries: Sequence[Entry]) -> None:
+        """Keep outcomes on this machine that the place of the state did not take."""
+        outcomes = worth_keeping(entries)
+        if self._shelter is not None and outcomes and isinstance(self._broken, StoreFailed):
+            self._sheltered = self._shelter.keep(self._begin(), outcomes) or self._sheltered
 
     def _refuse_broken(self) -> None:
         if self._broken is not None:

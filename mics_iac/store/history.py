@@ -13,10 +13,12 @@ import msgspec
 from mics_iac.core.journal import Entry, RunBegun, decode_journal
 from mics_iac.core.ledger import Ledger
 from mics_iac.core.place import FilePlace, parse_place
+from mics_iac.core.sheltered import still_fitting
 from mics_iac.core.state import State, decode_state
 from mics_iac.core.stateblock import state_block
 from mics_iac.errors import StateDamaged, StateUnreadable, UsageError
 from mics_iac.store.backend import Backend, Blob, visible
+from mics_iac.store.shelter import Shelter
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +85,18 @@ def read_history(backend: Backend, *, api_url: str, environment: str | None, als
         done=tuple(blob.name for blob in blobs if blob.name not in kept),
         ordinal=1 + max((_ordinal(blob.name) for blob in blobs if serial_of(blob.name) == serial), default=0),
     )
+
+
+def with_sheltered(history: History, shelter: Shelter | None) -> tuple[Ledger, int]:
+    """The ledger of this history with what is kept in the shelter folded in, and how many entries those were.
+
+    What belongs to a state that was moved is for its new place.
+    """
+    ledger = history.ledger()
+    if shelter is None or history.state.moved_to:
+        return ledger, 0
+    kept = shelter.kept(ledger.lineage).values()
+    return ledger, sum(1 for entries in kept for _ in still_fitting(ledger, entries))
 
 
 def read_saved(backend: Backend) -> State | None:

@@ -42,6 +42,8 @@ class MemoryPlace:
 class MemoryBackend:
     """One client of a place in memory, its own if none is given."""
 
+    distant = False
+
     def __init__(self, *, clock: Clock, place: MemoryPlace | None = None) -> None:
         self._clock = clock
         self._place = place if place is not None else MemoryPlace()

@@ -12,8 +12,9 @@ import pytest
 from mics_iac.cli.lazy import Entry
 from mics_iac.cli.main import COMMANDS, EXIT_CODES
 from mics_iac.errors import PRECEDENCE
+from mics_iac.store.context import RunContext
 from mics_iac.store.file import FileBackend
-from mics_iac.store.held import RunContext, hold
+from mics_iac.store.held import hold
 from tests.cli.conftest import MANIFEST, Run, write_data
 from tests.clocks import SteppingClock
 

@@ -14,8 +14,9 @@ from pathlib import Path
 import pytest
 
 from mics_iac.store.backend import LockInfo, Process
+from mics_iac.store.context import RunContext
 from mics_iac.store.file import FileBackend
-from mics_iac.store.held import RunContext, hold
+from mics_iac.store.held import hold
 from tests.cli.conftest import ROOT, Run
 from tests.cli.test_processes import at_terminal
 from tests.clocks import SteppingClock

@@ -200,6 +200,8 @@ def test_a_damaged_lock_is_shown_holds_and_can_be_broken(place: Place, data: byt
 def test_a_damaged_lock_ends_by_itself(place: Place, data: bytes) -> None:
     place.damage_lock(data)
     client = place.client()
+    # Where nothing tells how old it is, its time begins when it is first met.
+    assert isinstance(client.lock(claim("a"), lease=600), Busy)
     place.clock.advance(LEASE + MARGIN + 60)
     taken(client.lock(claim("a"), lease=600))
     client.unlock("a")

@@ -8,18 +8,21 @@ from __future__ import annotations
 import shutil
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from uuid import uuid4
 
 from mics_iac.core.plan import Options
+from mics_iac.core.state import State, decode_state
 from mics_iac.engine import workflow
 from mics_iac.engine.project import Inputs, Project, open_project
 from mics_iac.engine.world import Limits
 from mics_iac.errors import MicsError, exit_code
 from mics_iac.sandbox.profile import Profile
 from mics_iac.sandbox.sandbox import Sandbox
-from mics_iac.store.file import FileBackend
+from mics_iac.store.shelter import Shelter
 from tests.clocks import SteppingClock
 from tests.crash import truths
-from tests.crash.effects import CountedAdapter, CountedDisk, Effects
+from tests.crash.effects import CountedAdapter, Effects
+from tests.crash.kept import Kept, kept_at
 from tests.crash.order import Order
 from tests.crash.scenes import Version
 
@@ -47,10 +50,15 @@ class Ran:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A folder with all that outlives a process, and how much a run does at once."""
+    """A folder with all that outlives a process, and how much a run does at once.
+
+    `where` is where the state is kept (`kept_at`), under this `name`.
+    """
 
     folder: Path
     limits: Limits = IN_TURN
+    where: str = "file"
+    name: str = field(default_factory=lambda: uuid4().hex)
 
     @property
     def project(self) -> Path:
@@ -58,14 +66,14 @@ class Place:
         return self.folder / "project"
 
     @property
-    def state(self) -> Path:
-        """The file of the state; its folder is made by the first run that locks it."""
-        return self.project / "state" / "imports.state.json"
+    def kept(self) -> Kept:
+        """Where the state is kept."""
+        return kept_at(self.where, self.folder, self.name)
 
     def copy(self, folder: Path) -> Place:
-        """The same once more."""
+        """The same once more, but for what is kept elsewhere."""
         shutil.copytree(self.folder, folder)
-        return Place(folder, self.limits)
+        return Place(folder, self.limits, self.where)
 
     def apply(self, wanted: Version, *, clock: SteppingClock, effects: Effects, order: Order) -> Ran:
         """One apply as the command line would end it; what is no MicsError goes through."""
@@ -82,15 +90,26 @@ class Place:
             else:
                 code = outcome.exit_code
                 if code == 0:
-                    wrong += truths.done(wanted, outcome, sandbox, self.state)
+                    wrong += truths.done(wanted, outcome, sandbox, self._state(clock))
             if effects.mishap is None:
                 again = workflow.plan(self._open(sandbox, clock, effects, order), Options())
-                wrong += truths.cleared_up(self.state, again)
+                wrong += truths.cleared_up([*self.kept.strays(), *self._sheltered()], again)
             names = effects.names if effects.struck is None else []
             return Ran(code, effects.struck, clock.now(), wrong, names)
 
+    def _sheltered(self) -> list[str]:
+        """What a run kept on this machine and none has taken in."""
+        folder = self.folder / "emergency"
+        return [path.name for path in folder.iterdir()] if folder.is_dir() else []
+
+    def _state(self, clock: SteppingClock) -> State:
+        """The state as it was saved, seen by one whose calls nobody counts."""
+        snapshot = self.kept.backend(clock, Effects()).read()
+        assert snapshot is not None
+        return decode_state(snapshot.data, name="the state")
+
     def _open(self, sandbox: Sandbox, clock: SteppingClock, effects: Effects, order: Order) -> Project:
-        """The project, with the calls of its disk and the exchanges with its platform counted."""
+        """The project, with the calls to where its state is and the exchanges with its platform counted."""
         inputs = Inputs(
             manifest_path=self.project / "imports.yaml",
             sandbox=CountedAdapter(sandbox, effects, wait=clock.sleep),
@@ -101,5 +120,6 @@ class Place:
             who="tester@host",
         )
         project = open_project(inputs)
-        backend = FileBackend(self.state, clock=clock, disk=CountedDisk(effects))
-        return replace(project, world=replace(project.world, backend=backend))
+        backend = self.kept.backend(clock, effects)
+        shelter = Shelter(self.folder / "emergency") if backend.distant else None
+        return replace(project, world=replace(project.world, backend=backend, shelter=shelter))

@@ -68,6 +68,8 @@ _TWO: Files = {"a/1.ndjson": visits(0, 3), "b/1.ndjson": visits(20, 4)}
 _TWO_NEW = Version({"fr/a": _A, "fr/b": _B}, {**_TWO, "a/2.ndjson": visits(10, 3), "b/2.ndjson": visits(30, 4)})
 
 SCENES: Mapping[str, Scene] = {
+    # As little as has all of it: an import and two files are new.
+    "small": Scene(Version({"fr/a": _A}, {"a/1.ndjson": visits(0, 3), "a/2.ndjson": visits(10, 3)})),
     # Nothing is there: two imports and four files are new.
     "fresh": Scene(_TWO_NEW),
     # The first run died: whether it made its second import is not known.

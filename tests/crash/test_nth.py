@@ -7,6 +7,7 @@ a call of the state's disk or an exchange with the platform.
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections import Counter
@@ -19,6 +20,9 @@ from mics_iac.errors import StoreFailed
 from tests.crash.effects import Way, When, kind
 from tests.crash.place import Ran
 from tests.crash.runner import Story
+from tests.servers.processes import Distant
+from tests.servers.s3 import make_bucket
+from tests.servers.state_http import state_server
 
 ROOT = Path(__file__).parents[2]
 
@@ -39,6 +43,12 @@ REQUESTS = {
     "import in doubt": {"POST executions": 2},
     "upload in doubt": {},
     "grown": {"POST document_imports": 1, "POST executions": 2, "PUT import": 1},
+}
+
+# What a distant place is asked for.
+ASKED = {
+    "s3": {"Bucket.get", "Bucket.put", "Bucket.keys", "Bucket.remove"},
+    "http": {"StateServer.get", "StateServer.post", "StateServer.lock", "StateServer.unlock"},
 }
 
 # A death after an effect is one before the next effect, so most scenes go without the latter.
@@ -71,6 +81,29 @@ def test_every_effect_may_go_wrong(tmp_path: Path, scene: str, way: Way, when: W
     assert_well(stories, way)
 
 
+@pytest.fixture(params=sorted(ASKED))
+def elsewhere(request: pytest.FixtureRequest) -> Iterator[str]:
+    """Where a state is kept that is on no disk of ours, as the runner takes it."""
+    if request.param == "s3":
+        server: Distant = request.getfixturevalue("s3_server")
+        yield f"s3={server.url}/{make_bucket(server.url)}"
+    else:
+        with state_server() as server_of_states:
+            yield f"http={server_of_states.server.url}"
+
+
+@pytest.mark.parametrize(
+    ("way", "when"), [("death", "after"), ("error", "before"), ("error", "after"), ("outage", "before")]
+)
+def test_every_request_to_a_distant_place_may_go_wrong(tmp_path: Path, elsewhere: str, way: Way, when: When) -> None:
+    """Nothing outlives a process that dies but what is there; after an outage, what it kept on its own disk as well."""
+    stories = told("in-turn", "small", way, when, 1, tmp_path, elsewhere)
+    *struck, unharmed = stories
+    assert [story.runs[0].struck for story in struck] == unharmed.runs[0].names
+    assert set(map(kind, unharmed.runs[0].names)) >= ASKED[elsewhere.partition("=")[0]] | LISTS
+    assert_well(stories, way)
+
+
 @pytest.mark.parametrize("way", ["death", "error"])
 def test_twice_in_a_row_with_all_threads_at_once(tmp_path: Path, way: Way) -> None:
     """The run that goes on is struck as well, at the same count; what its threads do comes in any order."""
@@ -80,10 +113,13 @@ def test_twice_in_a_row_with_all_threads_at_once(tmp_path: Path, way: Way) -> No
     assert_well(stories, way)
 
 
-def told(threads: str, scene: str, way: Way, when: When, times: int, folder: Path) -> list[Story]:
+def told(threads: str, scene: str, way: Way, when: When, times: int, folder: Path, *where: str) -> list[Story]:
     """A story for each point, the last of them of a run that came to its end unharmed."""
-    command = [sys.executable, "-m", "tests.crash.runner", threads, scene, way, when, str(times), str(folder)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=600, check=False)
+    command = [sys.executable, "-m", "tests.crash.runner", threads, scene, way, when, str(times), str(folder), *where]
+    keys = {"AWS_ACCESS_KEY_ID": "any", "AWS_SECRET_ACCESS_KEY": "any"}
+    done = subprocess.run(
+        command, cwd=ROOT, env={**os.environ, **keys}, capture_output=True, text=True, timeout=600, check=False
+    )
     assert (done.returncode, done.stderr) == (0, "")
     read = [json.loads(line) for line in done.stdout.splitlines()]
     stories = [Story(story["nth"], [Ran(**ran) for ran in story["runs"]]) for story in read]
@@ -124,7 +160,7 @@ def codes(struck: str | None, way: Way) -> set[int | None]:
         return {0}
     if way == "death":
         return {None}
-    if way == "error" and "/" in struck:
+    if way == "error" and ("/" in struck or struck.startswith(("Bucket", "StateServer"))):
         # One exchange that breaks off is tried again, or its outcome is looked for: the run succeeds all the same.
         return {0}
     # Without its disk a run cannot go on, unless all is recorded and it only clears up.

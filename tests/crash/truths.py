@@ -5,17 +5,16 @@ Knows nothing of what went wrong.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Iterable, Iterator
 
 from mics_iac.core.outcome import Outcome
 from mics_iac.core.plan import Plan
-from mics_iac.core.state import State, decode_state
+from mics_iac.core.state import State
 from mics_iac.sandbox.sandbox import Sandbox
 from tests.crash.scenes import Version
 
 
-def done(wanted: Version, outcome: Outcome, sandbox: Sandbox, state_path: Path) -> Iterator[str]:
+def done(wanted: Version, outcome: Outcome, sandbox: Sandbox, state: State) -> Iterator[str]:
     """What a run that ends with 0 has claimed: all is loaded once, is recorded, and was counted."""
     if outcome.failures or outcome.shortfalls or outcome.unfinished or outcome.declined:
         yield f"0, and yet: {outcome.failures} {outcome.shortfalls} {outcome.unfinished}"
@@ -23,7 +22,10 @@ def done(wanted: Version, outcome: Outcome, sandbox: Sandbox, state_path: Path) 
     if counted != len(wanted.files):
         yield f"{len(wanted.files)} files, but {outcome.tally.loaded} loaded and {outcome.skipped} skipped"
     yield from loaded_once(wanted, sandbox)
-    yield from recorded(decode_state(state_path.read_bytes(), name="the state"), sandbox)
+    yield from recorded(state, sandbox)
+    guards = {address: one.protect for address, one in state.imports.items()}
+    if guards != {address: body.get("protect", False) for address, body in wanted.imports.items()}:
+        yield f"the guards of the imports are {guards}"
 
 
 def loaded_once(wanted: Version, sandbox: Sandbox) -> Iterator[str]:
@@ -49,15 +51,11 @@ def recorded(state: State, sandbox: Sandbox) -> Iterator[str]:
         yield f"open in the state: {state.creating} {[(i.doubts, i.refusals, i.strangers) for i in held]}"
     if any(i.adopted or i.gone for i in held) or any(one.former for one in state.imports.values()):
         yield f"imports of our own are not known as such: {[(i.id, i.adopted, i.gone) for i in held]}"
-    if (guards := [one.protect for _, one in sorted(state.imports.items())]) != [True, False]:
-        yield f"the guards of the imports are {guards}"
 
 
-def cleared_up(state_path: Path, after: Plan) -> Iterator[str]:
+def cleared_up(strays: Iterable[str], after: Plan) -> Iterator[str]:
     """Nothing lies beside the state but former states, and there is nothing to do."""
-    kept = f"{state_path.stem}.backup."
-    strays = [p.name for p in state_path.parent.iterdir() if p != state_path and not p.name.startswith(kept)]
-    if strays:
-        yield f"left beside the state: {sorted(strays)}"
+    if left := sorted(strays):
+        yield f"left beside the state: {left}"
     if not after.empty:
         yield f"a plan made afterwards is not empty: {after.effects}"

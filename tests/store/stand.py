@@ -12,8 +12,8 @@ from typing import Any
 from mics_iac.core.journal import Entry, ImportCreated, UploadAccepted, UploadBegun
 from mics_iac.core.settings import Settings
 from mics_iac.store.backend import LockInfo
+from mics_iac.store.context import RunContext
 from mics_iac.store.disk import Disk
-from mics_iac.store.held import RunContext
 from mics_iac.store.process import this_process
 
 API = "https://api.example.test"

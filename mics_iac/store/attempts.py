@@ -1,0 +1,60 @@
+"""Asking a store that is far away until it answers, or until it is plain that it will not.
+
+Knows nothing of what is asked.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import random
+from collections.abc import Callable, Iterator
+from typing import TypeVar
+
+from mics_iac.core.clock import Clock
+from mics_iac.errors import Interrupted, StoreFailed
+
+T = TypeVar("T")
+
+# How often one request is made, and the first of the longest pauses between (seconds), which double: some twelve
+# seconds together. A store that answers with errors for a moment stops nobody, and one that is gone is told soon.
+_ATTEMPTS = 6
+_FIRST_PAUSE = 0.4
+
+
+class Unsure(Exception):
+    """No answer, or one that tells nothing: what was asked may have been done, or may yet be."""
+
+
+class Attempts:
+    """The patience of one client with the store at `where`; `chance` gives random numbers in [0, 1) for the pauses."""
+
+    def __init__(self, *, where: str, clock: Clock, chance: Callable[[], float] = random.random) -> None:
+        self._where = where
+        self._clock = clock
+        self._chance = chance
+
+    def __iter__(self) -> Iterator[bool]:
+        """One turn an attempt, with a pause before each but the first; whether it is the last."""
+        for number in range(_ATTEMPTS):
+            if number:
+                # A run that was asked to end still has to record what it did: it waits no more, but tries.
+                with contextlib.suppress(Interrupted):
+                    self._clock.sleep(_FIRST_PAUSE * 2 ** (number - 1) * self._chance())
+            yield number == _ATTEMPTS - 1
+
+    def until_answered(self, ask: Callable[[], T]) -> T:
+        """What comes of a request that may be made as often as one likes; StoreFailed where nothing does."""
+        for last in self:
+            try:
+                return ask()
+            except Unsure as error:
+                if last:
+                    raise self.silent(error) from error
+        raise AssertionError  # the last attempt returns or raises
+
+    def silent(self, error: Unsure) -> StoreFailed:
+        """The error of one who has asked often enough."""
+        return StoreFailed(
+            f"{self._where} does not answer as it should: {error}",
+            remedy="check the network, the proxy variables and where the state is, then run again",
+        )

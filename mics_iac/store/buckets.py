@@ -1,0 +1,139 @@
+"""Opens the bucket or container of a place, with the credentials that each cloud's own tools would take.
+
+They come from the environment of the process (variables, files that it names, the machine's or the job's own identity),
+which obstore reads itself; nothing of them passes through here but for AWS profiles.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from mics_iac import __version__
+from mics_iac.core.place import BucketPlace
+from mics_iac.errors import StoreFailed, StoreRefused
+from mics_iac.store.bucket import Bucket
+
+if TYPE_CHECKING:
+    from obstore.store import ObjectStore
+
+# Bounds of one request; a state of some ten megabytes goes through a slow line in that time.
+_TIMEOUT = "90s"
+_CONNECT_TIMEOUT = "10s"
+# Where any of these is set, the environment itself has credentials for AWS.
+_AWS_OWN = (
+    "AWS_ACCESS_KEY_ID",
+    "AWS_WEB_IDENTITY_TOKEN_FILE",
+    "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
+    "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+    "AWS_SKIP_SIGNATURE",
+)
+_AZURE_OWN = ("KEY", "SAS", "CLIENT", "TOKEN", "SECRET", "IDENTITY", "MSI", "CLI", "SKIP_SIGNATURE")
+
+
+def open_bucket(place: BucketPlace, environ: Mapping[str, str]) -> Bucket:
+    """The bucket; nothing is opened yet.
+
+    Its first request raises StoreFailed where obstore is missing, or cannot make sense of the place.
+    """
+    where = f"{place.backend}://{'/'.join(part for part in (place.account, place.bucket) if part)}"
+    return Bucket(lambda: _opened(place, environ, where), where=where)
+
+
+def _opened(place: BucketPlace, environ: Mapping[str, str], where: str) -> ObjectStore:
+    try:
+        from obstore import exceptions  # noqa: PLC0415 (an extra)
+    except ImportError as error:
+        raise StoreFailed(
+            f"the state is in a bucket ({where}), and what reads buckets is not installed",
+            remedy="install it: pip install 'mics-iac[objects]'",
+        ) from error
+    options = {
+        "timeout": _TIMEOUT,
+        "connect_timeout": _CONNECT_TIMEOUT,
+        "user_agent": f"mics-iac/{__version__}",
+        **({"allow_http": True} if urlsplit(place.endpoint or "").scheme == "http" else {}),
+        **_certificates(environ),
+    }
+    try:
+        # Repeats are ours: what was asked may have been done, and to ask again would hide that.
+        return _store(place, environ, client_options=options, retry_config={"max_retries": 0})
+    except (exceptions.BaseError, ValueError, OSError) as error:
+        text = str(error).partition("\n\nDebug source")[0][:300]
+        raise StoreFailed(
+            f"cannot open {where}: {text}",
+            remedy="correct where the state is (the manifest's `state`, or --state) and the variables of that cloud",
+        ) from error
+
+
+def _store(place: BucketPlace, environ: Mapping[str, str], **options: Any) -> ObjectStore:
+    from obstore.store import AzureStore, GCSStore, S3Store  # noqa: PLC0415
+
+    match place.backend:
+        case "s3":
+            given: dict[str, object] = {"region": place.region, "endpoint": place.endpoint}
+            provider = _aws_profile(environ)
+            if provider is not None:
+                options["credential_provider"] = provider
+            return S3Store(place.bucket, **_set(given), **options)
+        case "gs":
+            return GCSStore(place.bucket, **_set({"base_url": place.endpoint}), **options)
+        case "az":
+            cli = True if _has_azure_cli_alone(environ) else None
+            given = {"account_name": place.account, "endpoint": place.endpoint, "use_azure_cli": cli}
+            return AzureStore(place.bucket, **_set(given), **options)
+
+
+def _set(given: Mapping[str, object]) -> dict[str, Any]:
+    return {name: value for name, value in given.items() if value is not None}
+
+
+def _certificates(environ: Mapping[str, str]) -> dict[str, bytes]:
+    """The certificates of one's own network, as SSL_CERT_FILE names them."""
+    path = environ.get("SSL_CERT_FILE", "").strip()
+    try:
+        return {"root_certificate": Path(path).read_bytes()} if path else {}
+    except OSError as error:
+        raise StoreFailed(
+            f"SSL_CERT_FILE names a file that cannot be read: {path}: {error.strerror}",
+            remedy="point SSL_CERT_FILE to a file of PEM certificates, or unset it",
+        ) from error
+
+
+def _aws_profile(environ: Mapping[str, str]) -> Any | None:
+    """The credentials of the profile that AWS's own tools would take; None where the environment has its own."""
+    home = Path(environ.get("HOME", "/nonexistent"))
+    files = (
+        Path(environ.get("AWS_SHARED_CREDENTIALS_FILE") or home / ".aws" / "credentials"),
+        Path(environ.get("AWS_CONFIG_FILE") or home / ".aws" / "config"),
+    )
+    named = environ.get("AWS_PROFILE")
+    if any(environ.get(name) for name in _AWS_OWN) or not (named or any(path.is_file() for path in files)):
+        return None
+    try:
+        import boto3  # noqa: PLC0415 (wanted for profiles alone)
+        from botocore.exceptions import BotoCoreError  # noqa: PLC0415
+        from obstore.auth.boto3 import Boto3CredentialProvider  # noqa: PLC0415
+    except ImportError as error:
+        if not named:
+            return None
+        raise StoreRefused(
+            f"AWS_PROFILE is set ({named}), and what reads AWS profiles is not installed",
+            remedy="install it: pip install boto3; or set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
+        ) from error
+    try:
+        session = boto3.Session(profile_name=named)
+        return Boto3CredentialProvider(session) if session.get_credentials() is not None else None
+    except BotoCoreError as error:
+        raise StoreRefused(
+            f"the AWS profile cannot be used: {error}", remedy="see `aws configure list`, or set AWS_ACCESS_KEY_ID"
+        ) from error
+
+
+def _has_azure_cli_alone(environ: Mapping[str, str]) -> bool:
+    """Whether somebody is logged in with `az`, and the environment has no credentials of its own."""
+    own = any(name.startswith("AZURE_") and any(part in name for part in _AZURE_OWN) for name in environ)
+    folder = Path(environ.get("AZURE_CONFIG_DIR") or Path(environ.get("HOME", "/nonexistent")) / ".azure")
+    return not own and (folder / "azureProfile.json").is_file()
