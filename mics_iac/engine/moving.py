@@ -191,11 +191,13 @@ def _refuse_taken(source: End, target: End, state: State, there: History) -> Non
     if found.lineage == state.lineage and found.moved_to and _same(found.moved_to, source.address):
         return
     whose = "this state's lineage" if found.lineage == state.lineage else f"lineage {visible(found.lineage)}"
-    moved = f", moved to {visible(found.moved_to)}" if found.moved_to else ""
+    if found.moved_to:
+        moved, way_out = f", moved to {visible(found.moved_to)}", "remove what is there, if nobody needs it any more"
+    else:
+        moved, way_out = "", "set `state:` in the manifest to it, if that is the state of today"
     raise GuardRefused(
         f"there is a state at {where} already: of {whose}, serial {found.serial}{moved}",
-        remedy="choose another place, such as another prefix; if that is the state of today, set `state:` in the "
-        "manifest to it",
+        remedy=f"choose another place, such as another prefix; or {way_out}",
     )
 
 
