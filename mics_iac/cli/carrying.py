@@ -1,4 +1,4 @@
-"""What `state pull` and `state push` do."""
+"""What `state pull`, `state push` and `state migrate` do."""
 
 from __future__ import annotations
 
@@ -12,9 +12,12 @@ from mics_iac.cli.session import session
 from mics_iac.core.state import State, decode_state, encode_state
 from mics_iac.core.wording import visible
 from mics_iac.engine import carrying
+from mics_iac.engine.moving import migrate
+from mics_iac.engine.project import named_place
 from mics_iac.engine.world import Limits
 from mics_iac.errors import StateUnreadable, UsageError
 from mics_iac.reporting.lines import Span, line, printable_json
+from mics_iac.reporting.migration import migration_json, migration_lines
 from mics_iac.reporting.state import HEAD, figures_json, figures_text, moved_lines
 
 
@@ -73,6 +76,18 @@ def push_state(given: Common, file: str, *, force: bool, lock_timeout: float) ->
     else:
         place = f", in the place of serial {pushed.former.serial}, which is a backup now" if pushed.former else ""
         given.screen.show([line(f"pushed: {figures_text(pushed.state)}{place}", hang=2)])
+    return 0
+
+
+def migrate_state(given: Common, to: str, *, lock_timeout: float) -> int:
+    """Move the state to the place of this address, and print the block for the manifest."""
+    with session(given, Limits(lock_timeout=lock_timeout)) as run:
+        target = named_place(to, folder=given.folder, manifest_path=run.project.path)
+        moved = migrate(run.project, target)
+    if given.screen.json:
+        given.screen.document(migration_json(moved))
+    else:
+        given.screen.show(migration_lines(moved))
     return 0
 
 

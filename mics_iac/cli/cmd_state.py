@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from mics_iac.cli.options import Common, common, locking, network, option, settling, whose_state
+from mics_iac.cli.options import Common, common, locking, network, option, place, settling, whose_state
 
 _HELP = """The state: which import stands behind each address, and all that was loaded through it.
 
@@ -103,6 +103,19 @@ there, or nothing of what is in doubt. The former state stays among the backups.
 Examples:
   mics-iac state push state.json
   mics-iac state push imports.state.backup.00000006 --force
+"""
+
+_MIGRATE = """Move the state, with its backups, from where it is to another place.
+
+Both places are locked, the copy is read back and compared, and the old one is marked: every run against it is refused
+and told where the state is. The new place must be empty, or one that the state was moved away from before. Killed at
+any instant, it goes on when it is run again. At the end it prints what the manifest must say.
+
+\b
+Examples:
+  mics-iac state migrate --to 's3://acme-states/mics?region=eu-west-3'
+  mics-iac state migrate --env production --to https://gitlab.example.com/api/v4/projects/42/terraform/state/
+  mics-iac state migrate --state s3://acme-states/mics --to file:
 """
 
 
@@ -229,3 +242,16 @@ def push(given: Common, *, source: str, force: bool, lock_timeout: float) -> int
     from mics_iac.cli.carrying import push_state  # noqa: PLC0415 (kept out of the start-up of --help)
 
     return push_state(given, source, force=force, lock_timeout=lock_timeout)
+
+
+@command.command("migrate", help=_MIGRATE, short_help="Move the state to another place.")
+@option("--to", type=place, required=True, variable=None, metavar="URL", help="The place to move to, as of --state.")
+@whose_state
+@locking
+@common
+def migrate(given: Common, *, to: str, lock_timeout: float) -> int:
+    """Move it, and say what the manifest must say."""
+    given.screen.begin(f"moving the state of {given.file}")
+    from mics_iac.cli.carrying import migrate_state  # noqa: PLC0415 (kept out of the start-up of --help)
+
+    return migrate_state(given, to, lock_timeout=lock_timeout)

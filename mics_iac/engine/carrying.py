@@ -19,7 +19,7 @@ from mics_iac.core.wording import visible
 from mics_iac.engine.holding import holding
 from mics_iac.engine.project import Project
 from mics_iac.errors import GuardRefused, MicsError, StateDamaged, StateUnreadable
-from mics_iac.store.history import read_history, read_saved, refuse_foreign, refuse_moved
+from mics_iac.store.history import read_history, read_saved, refuse_foreign, refuse_moved, with_sheltered
 
 
 def pull(project: Project) -> State:
@@ -28,11 +28,12 @@ def pull(project: Project) -> State:
     What an unfinished run recorded is folded in; then the serial is one more, as it will be once that is saved. Takes
     no lock. Raises StateUnreadable, StoreFailed, and MicsError where there is no state.
     """
-    backend = project.world.backend
+    world = project.world
+    backend = world.backend
     history = read_history(backend, api_url=project.api_url, environment=project.environment, also_moved=True)
-    if history.unsaved:
-        state, serial = history.ledger().state(), history.state.serial + 1
-        return msgspec.structs.replace(state, serial=serial, mics_iac_version=__version__)
+    ledger, sheltered = with_sheltered(history, world.shelter)
+    if history.unsaved or sheltered:
+        return msgspec.structs.replace(ledger.state(), serial=history.state.serial + 1, mics_iac_version=__version__)
     if history.version is None:
         raise MicsError(f"there is no state yet: {backend.describe()}", remedy="the first apply makes it")
     return history.state

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
+import msgspec
+
 from mics_iac.core.journal import Entry
 from mics_iac.core.tally import Tally
 from mics_iac.core.wording import visible
@@ -14,7 +16,7 @@ from mics_iac.store.backend import LockInfo
 from mics_iac.store.held import Held, hold
 from mics_iac.store.history import peek
 from mics_iac.store.lease import take
-from mics_iac.store.process import nobody, this_process
+from mics_iac.store.process import nobody
 
 LONGEST = 86_400.0
 """Seconds that a lock taken by hand may last: longer than any repair, shorter than anybody's holidays."""
@@ -74,13 +76,7 @@ def hold_by_hand(project: Project, *, reason: str, ttl: float) -> LockInfo:
     context, world = project.context("lock acquire"), project.world
     with suppress(StateDamaged):
         peek(world.backend, api_url=project.api_url, environment=project.environment)
-    claim = LockInfo(
-        id=context.run,
-        who=context.who,
-        operation=context.command,
-        process=nobody(this_process().host),
-        reason=visible(reason),
-        run_url=context.run_url,
-        by_hand=True,
+    claim = msgspec.structs.replace(
+        context.claim(), process=nobody(context.process.host), reason=visible(reason), by_hand=True
     )
     return take(world.backend, claim, clock=world.clock, lease=ttl, timeout=world.limits.lock_timeout).info

@@ -7,88 +7,122 @@
     moved to the target     live
 
 Every step is one write. A move that was killed between two of them goes on when it is run again: what the two states
-say of each other tells how far it came. Both locks are held, the source's first. Knows backends, not commands.
+say of each other tells how far it came. Both locks are held, the source's first.
 """
 
 from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import msgspec
 
 from mics_iac.core.clock import Clock
-from mics_iac.core.place import BucketPlace, HttpPlace, parse_place
+from mics_iac.core.migration import Migration
+from mics_iac.core.place import BucketPlace, FilePlace, HttpPlace, StatePlace, parse_place, url_of
 from mics_iac.core.state import State, decode_state, encode_state
 from mics_iac.core.wording import visible
+from mics_iac.engine.holding import holding
+from mics_iac.engine.project import Project, state_name
 from mics_iac.errors import GuardRefused, MicsError, StateUnreadable, StoreFailed, UsageError
 from mics_iac.store.backend import LEASE, Backend
-from mics_iac.store.context import RunContext
-from mics_iac.store.held import SAVING, Held, hold
+from mics_iac.store.held import SAVING, Held
 from mics_iac.store.history import History, read_history, read_saved, refuse_moved
 from mics_iac.store.lease import take
 
 
 @dataclass(frozen=True, slots=True)
 class End:
-    """One of the two places. The state at the other will name it by its `address`, which `--state` takes."""
+    """One of the two places, and what keeps the state there."""
 
+    place: StatePlace
     backend: Backend
-    address: str
+
+    @property
+    def address(self) -> str:
+        """How the state at the other end names this one: as `--state` takes it."""
+        return url_of(self.place)
 
 
-@dataclass(frozen=True, slots=True)
-class Moved:
-    """The state that is live at the target, and how many backups stand there. `already`: it was so before."""
+def migrate(project: Project, place: StatePlace) -> Migration:
+    """Move the project's state to another place; raises what `move` does, and UsageError for the sandbox's own."""
+    if project.state is None:
+        raise UsageError(
+            "the sandbox keeps its own state, which stays with it",
+            remedy="leave --sandbox out; or, to try a place, name the one to move from with --state",
+        )
+    world, name = project.world, state_name(project.path, project.environment)
+    source = End(_explicit(project.state, name), world.backend)
+    target = End(_explicit(place, name), project.backend_at(place))
+    with holding(project, "state migrate", also_moved=True) as held:
+        return move(
+            held,
+            source,
+            target,
+            clock=world.clock,
+            api_url=project.api_url,
+            environment=project.environment,
+            lock_timeout=world.limits.lock_timeout,
+        )
 
-    state: State
-    backups: int
-    already: bool = False
+
+def _explicit(place: StatePlace, name: str) -> StatePlace:
+    """The default file by its name, so that the state at the other end can say it."""
+    return FilePlace(name) if place == FilePlace(None) else place
 
 
-def move(source: End, target: End, *, clock: Clock, context: RunContext, lock_timeout: float = 0.0) -> Moved:
-    """Move the state from one end to the other; what open journals hold is saved before.
+def move(
+    held: Held,
+    source: End,
+    target: End,
+    *,
+    clock: Clock,
+    api_url: str,
+    environment: str | None,
+    lock_timeout: float = 0.0,
+) -> Migration:
+    """Move the state, which `held` holds at the source, to the target; what open journals hold is saved before.
 
     The target must hold neither state nor journals, or what another move between these two left there. Raises
     UsageError where both are one place, MicsError where there is nothing to move, GuardRefused for a target that is
     taken, StateUnreadable, Locked, StateConflict and StoreFailed. After any of them it can be run again.
     """
-    if source.backend.describe_lock() == target.backend.describe_lock():
+    if _is_one_place(source, target):
         raise UsageError(f"the state is there already: {source.backend.describe()}", remedy="name another place")
-    context = replace(context, reason=f"moving the state to {visible(target.address)}")
-    with hold(source.backend, clock=clock, context=context, lock_timeout=lock_timeout, also_moved=True) as held:
-        held.save()
-        with take(target.backend, held.lock, clock=clock, lease=LEASE, timeout=lock_timeout) as lease:
-            there = read_history(
-                target.backend, api_url=context.api_url, environment=context.environment, also_moved=True
-            )
-            return _move(source, target, held, there, fence=lambda: lease.fence(SAVING))
+    held.save()
+    with take(target.backend, held.lock, clock=clock, lease=LEASE, timeout=lock_timeout) as lease:
+        there = read_history(target.backend, api_url=api_url, environment=environment, also_moved=True)
+        state = _leaving(source, target)
+        if state.moved_to and _is_live(there) and there.state.lineage == state.lineage:
+            return _done(source, target, there.state, already=True)
+        _refuse_taken(source, target, state, there)
+        with _told_to_go_on():
+            target.backend.drop(list(there.done))
+            writer = _Writer(target.backend, there.version, fence=lambda: lease.fence(SAVING))
+            return _carry_over(held, source, target, state, there.state.serial, writer)
 
 
-def _move(source: End, target: End, held: Held, there: History, *, fence: Callable[[], None]) -> Moved:
-    state = _leaving(source, target)
-    if state.moved_to and _is_live(there) and there.state.lineage == state.lineage:
-        return Moved(there.state, len(target.backend.backups()), already=True)
-    _refuse_taken(source, target, state, there)
-    with _told_to_go_on():
-        target.backend.drop(list(there.done))
-        writer = _Writer(target.backend, there.version, fence)
-        if not state.moved_to:
-            for former in _history(source.backend):
-                writer.write(msgspec.structs.replace(former, moved_to=source.address))
-            writer.write(msgspec.structs.replace(state, moved_to=source.address))
-            state = msgspec.structs.replace(state, moved_to=target.address, serial=state.serial + 1)
-            held.replace(state)
-        live = msgspec.structs.replace(state, moved_to="", serial=max(state.serial, there.state.serial) + 1)
-        writer.write(live)
-        return Moved(live, len(target.backend.backups()))
+def _carry_over(held: Held, source: End, target: End, state: State, serial: int, writer: _Writer) -> Migration:
+    """The steps of the table above that are left. `serial` is that of what stands at the target, 0 for nothing."""
+    if not state.moved_to:
+        for former in (*_history(source.backend), state):
+            writer.write(msgspec.structs.replace(former, moved_to=source.address))
+        state = msgspec.structs.replace(state, moved_to=target.address, serial=state.serial + 1)
+        held.replace(state)
+    live = msgspec.structs.replace(state, moved_to="", serial=max(state.serial, serial) + 1)
+    writer.write(live)
+    return _done(source, target, live)
+
+
+def _done(source: End, target: End, state: State, *, already: bool = False) -> Migration:
+    return Migration(source.place, target.place, state, len(target.backend.backups()), already)
 
 
 class _Writer:
     """Writes one state after the other to the target, each under its lock and read back."""
 
-    def __init__(self, backend: Backend, version: str | None, fence: Callable[[], None]) -> None:
+    def __init__(self, backend: Backend, version: str | None, *, fence: Callable[[], None]) -> None:
         self._backend = backend
         self._version = version
         self._fence = fence
@@ -157,12 +191,20 @@ def _refuse_taken(source: End, target: End, state: State, there: History) -> Non
     if found.lineage == state.lineage and found.moved_to and _same(found.moved_to, source.address):
         return
     whose = "this state's lineage" if found.lineage == state.lineage else f"lineage {visible(found.lineage)}"
-    moved = f", moved to {visible(found.moved_to)}" if found.moved_to else ""
+    if found.moved_to:
+        moved, way_out = f", moved to {visible(found.moved_to)}", "remove what is there, if nobody needs it any more"
+    else:
+        moved, way_out = "", "set `state:` in the manifest to it, if that is the state of today"
     raise GuardRefused(
         f"there is a state at {where} already: of {whose}, serial {found.serial}{moved}",
-        remedy="choose another place, such as another prefix; if that is the state of today, set `state:` in the "
-        "manifest to it",
+        remedy=f"choose another place, such as another prefix; or {way_out}",
     )
+
+
+def _is_one_place(source: End, target: End) -> bool:
+    """Whether both ends are one place; a file is one under all its names, as its lock is."""
+    locks = [e.backend.describe_lock() for e in (source, target) if isinstance(e.place, FilePlace)]
+    return _same(source.address, target.address) or (len(locks) == 2 and locks[0] == locks[1])
 
 
 def _same(one: str, other: str) -> bool:

@@ -81,7 +81,8 @@ class Inputs:
 class Project:
     """A manifest, and the world that it is about.
 
-    `manifest` is None where a saved plan takes its place; `state` is None for the sandbox's own state.
+    `manifest` is None where a saved plan takes its place; `state` is None for the sandbox's own state. `backend_at`
+    opens another place for a state of the same name.
     """
 
     path: Path
@@ -91,6 +92,7 @@ class Project:
     state: StatePlace | None
     pins: tuple[ManifestPin, ...]
     world: World
+    backend_at: Callable[[StatePlace], Backend]
     who: str
     run_url: str | None
 
@@ -165,7 +167,8 @@ def _connect(
         adapter=inputs.sandbox,
         limits=ApiLimits(calls=inputs.limits.parallelism, uploads=inputs.limits.transfers),
     )
-    backend = _backend(inputs, state, environment=environment, clock=clock)
+    backend_at = partial(_backend, inputs, environment=environment, clock=clock)
+    backend = backend_at(state)
     world = World(
         api=MicsApi(transport, page_size=inputs.page_size),
         backend=backend,
@@ -185,6 +188,7 @@ def _connect(
         state=state,
         pins=pins,
         world=world,
+        backend_at=backend_at,
         who=inputs.who,
         run_url=inputs.run_url,
     )

@@ -113,7 +113,7 @@ class Held:
         self._held_imports = bool(history.state.imports or history.state.forgotten)
         self._unsaved = list(history.unsaved)
         self._ordinal = history.ordinal
-        self._shelter = context.shelter
+        self._shelter = context.shelter if not history.state.moved_to else None
         self._sheltered: Path | None = None
         self._ledger = history.ledger()
         self._reading = threading.Lock()

@@ -12,9 +12,11 @@ import msgspec
 
 from mics_iac.core.journal import Entry, RunBegun, decode_journal
 from mics_iac.core.ledger import Ledger
+from mics_iac.core.place import FilePlace, parse_place
 from mics_iac.core.sheltered import still_fitting
 from mics_iac.core.state import State, decode_state
-from mics_iac.errors import StateDamaged, StateUnreadable
+from mics_iac.core.stateblock import state_block
+from mics_iac.errors import StateDamaged, StateUnreadable, UsageError
 from mics_iac.store.backend import Backend, Blob, visible
 from mics_iac.store.shelter import Shelter
 
@@ -56,13 +58,8 @@ def peek(
     A run that is going on may have recorded more a moment later. Where there is no state yet, the ledger is empty and
     its lineage is "". Raises StateUnreadable (also for a state that was moved, unless `also_moved`) and StoreFailed.
     """
-    ledger = read_history(backend, api_url=api_url, environment=environment, also_moved=also_moved).ledger()
-    if shelter is not None:
-        kept = shelter.kept(ledger.lineage)
-        for entries in kept.values():
-            # Folded in as it goes.
-            list(still_fitting(ledger, entries))
-    return ledger
+    history = read_history(backend, api_url=api_url, environment=environment, also_moved=also_moved)
+    return with_sheltered(history, shelter)[0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +104,18 @@ def read_history(backend: Backend, *, api_url: str, environment: str | None, als
     )
 
 
+def with_sheltered(history: History, shelter: Shelter | None) -> tuple[Ledger, int]:
+    """The ledger of this history with what is kept in the shelter folded in, and how many entries those were.
+
+    What belongs to a state that was moved is for its new place.
+    """
+    ledger = history.ledger()
+    if shelter is None or history.state.moved_to:
+        return ledger, 0
+    kept = shelter.kept(ledger.lineage).values()
+    return ledger, sum(1 for entries in kept for _ in still_fitting(ledger, entries))
+
+
 def read_saved(backend: Backend) -> State | None:
     """The state as it was saved last, None where there is none; raises StateUnreadable and StoreFailed."""
     snapshot = backend.read()
@@ -141,12 +150,21 @@ def refuse_foreign(where: str, found: State | RunBegun, *, api_url: str, environ
 def refuse_moved(where: str, found: State) -> None:
     """Raise StateUnreadable for a state that was moved to another place."""
     if found.moved_to:
-        there = visible(found.moved_to)
         raise StateUnreadable(
-            f"the state is at {there} and not at {where}: `mics-iac state migrate` moved it",
-            remedy=f"set `state:` in the manifest to that place, or use --state {there}; a migration that was "
-            "interrupted goes on when it is run again",
+            f"the state is at {visible(found.moved_to)} and not at {where}: it was moved",
+            remedy=f"{_way_to(found.moved_to)}\na migration that was interrupted goes on when it is run again",
         )
+
+
+def _way_to(address: str) -> str:
+    option = f"use --state {visible(address)}"
+    try:
+        place = parse_place(address)
+    except UsageError:  # a kind of place that a newer version knows
+        return option
+    block = f"say in the manifest:\n{state_block(place).rstrip()}"
+    # A relative path is seen from the manifest's folder here, and from the current one on the command line.
+    return block if isinstance(place, FilePlace) else f"{option}, or {block}"
 
 
 def _environment(name: str | None) -> str:

@@ -13,8 +13,8 @@ from mics_iac.cli.main import COMMANDS, EXIT_CODES, cli
 
 TEXT = (Path(__file__).parents[2] / "docs/commands.md").read_text(encoding="utf-8")
 
-# These approve, or may load data again: they must stand in the command that is run.
-TYPED_ONLY = {"auto_approve", "reload", "ignore_history", "force", "execution", "resend"}
+# These approve, may load data again, or move the state: they must stand in the command that is run.
+TYPED_ONLY = {"auto_approve", "reload", "ignore_history", "force", "execution", "resend", "to"}
 
 
 def walk(command: click.Command, path: tuple[str, ...]) -> Iterator[tuple[str, click.Command]]:

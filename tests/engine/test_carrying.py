@@ -5,15 +5,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import msgspec
 import pytest
 
+from mics_iac.core.journal import RunBegun
 from mics_iac.core.state import Creating, Doubt, Execution, ImportState, Incarnation, State, decode_state, encode_state
 from mics_iac.engine import carrying, workflow
 from mics_iac.errors import GuardRefused, Locked, MicsError, StateUnreadable
 from mics_iac.store.file import FileBackend
 from mics_iac.store.held import hold
+from mics_iac.store.shelter import Shelter
 from tests.rig import Rig, visits
 from tests.store.stand import SETTINGS, created, upload
 
@@ -84,6 +87,22 @@ def test_what_a_run_left_unsaved_is_among_the_backups_after_a_push(rig: Rig, loa
     newest = FileBackend(rig.state_path, clock=rig.clock).backups()[0]
     assert "fr/late" in decode_state(newest.data, name="backup").imports
     assert rig.journals() == b""
+
+
+def test_what_a_run_kept_on_this_machine_is_pulled_too(rig: Rig, loaded: State) -> None:
+    """Its store went away between the intent and the outcome of an upload."""
+    begun, accepted = upload(9, "fr/visits", loaded.imports["fr/visits"].current.id)
+    with hold(FileBackend(rig.state_path, clock=rig.clock), clock=rig.clock, context=rig.open().context("x")) as held:
+        held.record(begun)
+    project = rig.open()
+    shelter = Shelter(rig.folder / "emergency")
+    run = RunBegun("dead", loaded.lineage, loaded.serial, SANDBOX, None, "apply", "ana", 0, "0.1.0")
+    assert shelter.keep(run, [accepted]) is not None
+    before = carrying.pull(project)
+    there = carrying.pull(replace(project, world=replace(project.world, shelter=shelter)))
+    assert len(before.imports["fr/visits"].current.doubts) == 1
+    assert there.imports["fr/visits"].current.doubts == ()
+    assert there.serial == before.serial + 1
 
 
 def test_a_state_goes_where_there_is_none(rig: Rig, loaded: State) -> None:

@@ -11,8 +11,10 @@ from typing import Any
 import msgspec
 import pytest
 
+from mics_iac.core.migration import Migration
+from mics_iac.core.place import parse_place
 from mics_iac.core.state import State, decode_state, encode_state
-from mics_iac.engine.moving import End, Moved, move
+from mics_iac.engine.moving import End, move
 from mics_iac.errors import GuardRefused, Locked, MicsError, StateUnreadable, StoreFailed, UsageError
 from mics_iac.store.backend import LEASE, MARGIN, RING, Backend, Snapshot
 from mics_iac.store.file import FileBackend
@@ -85,12 +87,13 @@ class Stage:
     def target(self) -> Backend:
         return self._target(self.clock)
 
-    def move(self, fuse: Fuse | None = None, *, back: bool = False, lock_timeout: float = 0.0) -> Moved:
+    def move(self, fuse: Fuse | None = None, *, back: bool = False) -> Migration:
         fuse = fuse or Fuse()
-        ends = [End(fuse.wrap(self.source), HERE), End(fuse.wrap(self.target), THERE)]
+        ends = [End(parse_place(HERE), fuse.wrap(self.source)), End(parse_place(THERE), fuse.wrap(self.target))]
         one, other = reversed(ends) if back else ends
         run = context(f"move-{next(self._run)}")
-        return move(one, other, clock=self.clock, context=run, lock_timeout=lock_timeout)
+        with hold(one.backend, clock=self.clock, context=run, also_moved=True) as held:
+            return move(held, one, other, clock=self.clock, api_url=API, environment=None)
 
     def apply(self, backend: Backend, address: str) -> None:
         """A run that creates an import and loads a file into it."""
@@ -110,14 +113,7 @@ class Stage:
 
 def in_memory() -> Callable[[SetClock], Backend]:
     place = MemoryPlace()
-    # Each is a place of its own: two backends in memory call themselves alike.
-    name = f"the lock in memory {id(place)}"
-
-    class Named(MemoryBackend):
-        def describe_lock(self) -> str:
-            return name
-
-    return lambda clock: Named(clock=clock, place=place)
+    return lambda clock: MemoryBackend(clock=clock, place=place)
 
 
 def in_folder(path: Path) -> Callable[[SetClock], Backend]:
@@ -232,9 +228,13 @@ def test_one_place_twice_is_no_move(tmp_path: Path) -> None:
     link.symlink_to(folder)
     stage = Stage(in_folder(folder), lambda clock: FileBackend(link / "imports.state.json", clock=clock))
     stage.apply(stage.source, "fr/a")
-    with pytest.raises(UsageError, match="the state is there already"):
-        stage.move()
-    assert stage.live() == ["source", "target"]
+    for one, other in (("file:folder/a.json", "file:link/a.json"), (THERE, THERE.partition("?")[0])):
+        source, target = End(parse_place(one), stage.source), End(parse_place(other), stage.target)
+        with (
+            hold(source.backend, clock=stage.clock, context=context("mover")) as held,
+            pytest.raises(UsageError, match="the state is there already"),
+        ):
+            move(held, source, target, clock=stage.clock, api_url=API, environment=None)
 
 
 def test_where_there_is_no_state_there_is_nothing_to_move(stage: Stage) -> None:
@@ -336,9 +336,6 @@ def test_what_is_read_back_must_be_what_was_written() -> None:
         def read(self) -> Snapshot | None:
             found = super().read()
             return Snapshot(found.data.replace(b"late", b"last"), found.version) if found is not None else None
-
-        def describe_lock(self) -> str:
-            return "the lossy lock"
 
     place = MemoryPlace()
     stage = Stage(in_memory(), lambda clock: Lossy(clock=clock, place=place))

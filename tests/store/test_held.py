@@ -602,7 +602,8 @@ def test_no_run_goes_on_from_a_state_that_was_moved(backend: Gated, clock: SetCl
     refuse(backend, clock, "the state is at s3://acme/mics and not at the state in memory")
     with pytest.raises(StateUnreadable) as caught:
         peek(backend, api_url=API, environment=None)
-    assert "--state s3://acme/mics" in str(caught.value.remedy)
+    remedy = str(caught.value.remedy)
+    assert "use --state s3://acme/mics, or say in the manifest:\nstate:\n  backend: s3\n  bucket: acme\n" in remedy
     ledger = peek(backend, api_url=API, environment=None, also_moved=True)
     assert (ledger.addresses(), ledger.state().moved_to) == ([ADDRESS], "s3://acme/mics")
     with pytest.raises(StateUnreadable), hold(backend, clock=clock, context=context("mender"), repair=True):

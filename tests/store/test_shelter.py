@@ -7,6 +7,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from mics_iac.core import journal
@@ -191,3 +192,28 @@ def test_what_a_dead_run_left_is_saved_before_anything_is_done(
         assert (held.serial, place.journals) == (1, {})
         # Whoever was about to save when he fell asleep comes too late.
         assert place.state is not None
+
+
+def test_what_was_kept_is_for_the_place_that_the_state_was_moved_to(
+    backend: Remote, clock: SetClock, folder: Path
+) -> None:
+    cut_off(backend, clock, folder, upload(1)[1])
+    there = Remote(clock=clock)
+    with hold(backend, clock=clock, context=context("mover")) as held:
+        held.save()
+        here = backend.read()
+        assert here is not None
+        state = decode_state(here.data, name="state")
+        there.write(here.data, expected=None)
+        held.replace(msgspec.structs.replace(state, moved_to="gs://acme-states", serial=state.serial + 1))
+    left = backend.read()
+    # Somebody moves it once more, or looks at it, on the machine where it is kept.
+    with hold(backend, clock=clock, context=sheltered(folder, "mover-2"), also_moved=True):
+        pass
+    assert backend.read() == left
+    assert list(folder.iterdir()) != []
+    old = peek(backend, api_url=API, environment=None, also_moved=True, shelter=Shelter(folder))
+    assert old.known_executions(ADDRESS) == set()
+    with hold(there, clock=clock, context=sheltered(folder, "run-2")) as held, held.reading() as ledger:
+        assert ledger.known_executions(ADDRESS) == {upload(1)[1].id}
+    assert list(folder.iterdir()) == []
