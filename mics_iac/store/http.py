@@ -194,8 +194,9 @@ class HttpBackend:
                 return
             self._mine = None
             try:
-                # First the document: a lock of the server's about which it says nothing is known to be new.
-                self._put(mine, msgspec.structs.replace(mine.document, lock=None))
+                # First the document, in which a lease is over from now on: whoever ends between the two is still known
+                # there, and in the way of nobody for longer than the margin. Where it is taken the lock is ours, too.
+                self._put(mine, self._kept(mine, 0))
             except Locked:
                 return  # it is somebody else's, and some servers let anybody take it away
             self._lock.release(lock_id)

@@ -30,7 +30,7 @@ from mics_iac.store.backend import (
     visible,
 )
 from mics_iac.store.document import Keeping
-from mics_iac.store.process import is_gone
+from mics_iac.store.process import is_gone, this_process
 from mics_iac.store.stateserver import TAKEN, Answered, NotHeld, StateServer
 
 GLANCE = "mics-iac-glance-"
@@ -54,6 +54,17 @@ class _Info(msgspec.Struct, frozen=True):
     Version: str = ""
     Created: str = ""
     Path: str = ""
+
+
+class _Note(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What `Info` of our locks says, as JSON: it tells of a holder who has not come to write into the document yet.
+
+    `of` is the lock's id: GitLab gives whoever asks his own `Info` back, beside the id of the holder.
+    """
+
+    of: str
+    reason: str | None = None
+    process: Process = Process("", 0)
 
 
 class ServerLock:
@@ -141,9 +152,8 @@ class ServerLock:
     def _asked(self, claim: LockInfo) -> Answered | None:
         """None if the server gave us its lock, else its answer; who has it for a moment only is waited for."""
         created = datetime.fromtimestamp(self.now(), UTC).isoformat()
-        info = _encoded(
-            _Info(claim.id, claim.operation, claim.reason or "", claim.who, __version__, created, self._server.where)
-        )
+        note = msgspec.json.encode(_Note(claim.id, claim.reason, claim.process)).decode()
+        info = _encoded(_Info(claim.id, claim.operation, note, claim.who, __version__, created, self._server.where))
         answer = self._answer(info, claim.id)
         for _ in range(_GLANCES):
             if answer is None or not _id_of(answer.data).startswith(GLANCE):
@@ -193,12 +203,13 @@ class ServerLock:
         if keeping is not None and keeping.lock.id == said.ID:
             return keeping.info
         since = self._since(said.ID, said.Created)
+        note = _note_of(said)
         return LockInfo(
             id=said.ID,
             who=said.Who,
             operation=said.Operation,
-            process=Process("", 0),
-            reason=said.Info or None,
+            process=note.process,
+            reason=note.reason,
             created=milliseconds(since),
             expires=milliseconds(since + (_GLANCE_LEASE if said.ID.startswith(GLANCE) else LEASE)),
         )
@@ -213,7 +224,7 @@ class ServerLock:
         return now - (moment - self._met.setdefault(lock_id, moment))
 
     def _glance_info(self) -> LockInfo:
-        return LockInfo(id=GLANCE + self._token(), who="", operation="glance", process=Process("", 0))
+        return LockInfo(id=GLANCE + self._token(), who="", operation="glance", process=this_process())
 
 
 def _encoded(info: _Info) -> bytes:
@@ -224,6 +235,14 @@ def _said(data: bytes) -> _Info | None:
     with contextlib.suppress(msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return msgspec.json.decode(data, type=_Info)
     return None
+
+
+def _note_of(said: _Info) -> _Note:
+    try:
+        note = msgspec.json.decode(said.Info, type=_Note)
+    except (msgspec.MsgspecError, RecursionError):
+        return _Note(said.ID, said.Info or None)
+    return note if note.of == said.ID else _Note(said.ID)
 
 
 def _id_of(data: bytes) -> str:

@@ -106,7 +106,7 @@ class AtServer:
         document = decode_document(StateServer(self.place, Access()).get().data, name="the document")
         assert document is not None
         yield from document.journals
-        if document.lock is not None or document.aside:
+        if (document.lock is not None and document.lock.lease) or document.aside:
             yield "a lock, or what was set aside"
 
     def copy_to(self, other: Kept) -> None:

@@ -9,12 +9,14 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
+from shutil import rmtree
 from signal import SIGCONT, SIGINT, SIGKILL, SIGSTOP, SIGTERM, Signals
+from types import MappingProxyType
 
 ROOT = Path(__file__).parents[3]
 # Seconds after which a process counts as hung; none comes near when all is well.
@@ -98,6 +100,7 @@ class Run:
     number: int
     treatment: Treatment
     process: subprocess.Popen[bytes]
+    folder: Path
     out: Path
     err: Path
     token: str
@@ -179,35 +182,65 @@ _ENDS = {SIGKILL: {-SIGKILL}, SIGINT: {128 + SIGINT, -SIGINT}, SIGTERM: {128 + S
 
 
 class Stage:
-    """Starts processes in one folder, and lets none of them outlive it. Their words go to files in `words`."""
+    """Starts processes in one folder, and lets none of them outlive it. Their words go to files in `words`.
 
-    def __init__(self, folder: Path, words: Path) -> None:
-        self.folder = folder
+    With `check_out`, each has a folder of its own instead, which is made for it and wiped when it ended in any way.
+    `tail` and `environ` are added to every command line and environment.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        words: Path,
+        *,
+        check_out: Callable[[Path], None] | None = None,
+        tail: Sequence[str] = (),
+        environ: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
+        self._folder = folder
         self._words = words
+        self._check_out = check_out
+        self._tail = tail
+        self._environ = environ
         self._started = 0
         self._living: list[Run] = []
+        self.wiped = 0
+        """How many folders were wiped, and how many of them held outcomes that the place of the state had not taken."""
+        self.wiped_with_outcomes = 0
 
     @property
     def started(self) -> int:
         """How many processes there were so far."""
         return self._started
 
-    def start(self, args: Sequence[str], treatment: Treatment) -> Run:
-        """Start one."""
-        self._started += 1
-        number = self._started
+    def start(self, wanted: Sequence[tuple[Sequence[str], Treatment]]) -> list[Run]:
+        """Start some, at one moment."""
+        numbers = range(self._started + 1, self._started + 1 + len(wanted))
+        self._started += len(wanted)
+        folders = [self._folder_of(number) for number in numbers]
+        return [self._start(*one) for one in zip(numbers, folders, wanted, strict=True)]
+
+    def _folder_of(self, number: int) -> Path:
+        if self._check_out is None:
+            return self._folder
+        folder = self._folder.parent / f"runner-{number:05d}"
+        self._check_out(folder)
+        return folder
+
+    def _start(self, number: int, folder: Path, wanted: tuple[Sequence[str], Treatment]) -> Run:
+        args, treatment = wanted
         out, err = (self._words / f"{number:05d}.{kind}" for kind in ("out", "err"))
         token = f"secret-of-{number:05d}"
         with out.open("wb") as to_out, err.open("wb") as to_err:
             process = subprocess.Popen(
-                command(*args),
-                cwd=self.folder,
-                env=environment({"MICS_API_TOKEN": token, "LOGNAME": f"run-{number}"}),
+                command(*args, *self._tail),
+                cwd=folder,
+                env=environment({"MICS_API_TOKEN": token, "LOGNAME": f"run-{number}", **self._environ}),
                 stdin=subprocess.DEVNULL,
                 stdout=to_out,
                 stderr=to_err,
             )
-        run = Run(number, treatment, process, out, err, token, time.monotonic())
+        run = Run(number, treatment, process, folder, out, err, token, time.monotonic())
         self._living.append(run)
         return run
 
@@ -218,8 +251,15 @@ class Stage:
                 run.treat(time.monotonic())
                 if run.ended is not None:
                     self._living.remove(run)
+                    self._wipe(run)
                     yield run
             time.sleep(_TICK)  # the real clock of real processes: a treatment may come late, no figure depends on when
+
+    def _wipe(self, run: Run) -> None:
+        if self._check_out is not None:
+            self.wiped += 1
+            self.wiped_with_outcomes += any((run.folder / ".mics-iac" / "emergency").glob("*"))
+            rmtree(run.folder)
 
     def end(self) -> None:
         """Kill whatever is left."""
@@ -230,10 +270,9 @@ class Stage:
 
 
 @contextmanager
-def stage(folder: Path, words: Path) -> Iterator[Stage]:
+def emptied(stage: Stage) -> Iterator[Stage]:
     """A stage that is empty when the block is left, however it is left."""
-    here = Stage(folder, words)
     try:
-        yield here
+        yield stage
     finally:
-        here.end()
+        stage.end()

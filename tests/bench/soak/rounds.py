@@ -14,9 +14,10 @@ from signal import SIGKILL
 
 from mics_iac.core import journal
 from mics_iac.core.journal import decode_journal
+from tests.bench.soak.kept import Fate, Kept
 from tests.bench.soak.processes import LEFT_ALONE, PATIENT, Run, Stage, Treatment, draw_treatment
 from tests.bench.soak.project import Project
-from tests.bench.soak.served import EXPIRED, SETTLE, Platform, draw_faults
+from tests.bench.soak.served import EXPIRED, SETTLE, SLOWEST_MS, Platform, draw_faults
 from tests.bench.soak.truth import NOTHING_SEEN, Verdict, compare, glance
 
 # How often all is mended and compared: after each so many rounds, and at the end.
@@ -34,6 +35,7 @@ class Figures:
     signals: Counter[str] = field(default_factory=Counter)
     ends: Counter[int] = field(default_factory=Counter)
     faults: Counter[str] = field(default_factory=Counter)
+    faults_of_store: Counter[str] = field(default_factory=Counter)
     killed: int = 0
     killed_after_sending: int = 0
     killed_while_sending: int = 0
@@ -45,9 +47,10 @@ class Figures:
 
 @dataclass
 class Soak:
-    """A project, its platform and the processes between them."""
+    """A project, the place of its state, its platform, and the processes between them."""
 
     project: Project
+    kept: Kept
     platform: Platform
     stage: Stage
     seed: int
@@ -55,9 +58,13 @@ class Soak:
     """The most processes at once."""
     figures: Figures = field(default_factory=Figures)
     troubles: list[str] = field(default_factory=list)
+    fate: Fate = field(init=False)
     _start: float = 1.0
     _work: float = 1.0
     """Seconds that one process takes to its plan, and from there to its end, when nothing goes wrong."""
+
+    def __post_init__(self) -> None:
+        self.fate = Fate(self.kept)
 
     def begin(self) -> None:
         """Load the first files in peace, and see how long that takes."""
@@ -78,7 +85,7 @@ class Soak:
         self.troubles += glance(self.project, seen, done=done)
         if self.troubles:
             # What lies there is to be looked at as it is: only the figures are taken.
-            self.figures.verdict = compare(self.project, seen)
+            self.figures.verdict = compare(self.project, seen, self.kept.state())
             return
         self._mistreat_state(self._chance("state"))
         if self.figures.rounds % EVERY == 0:
@@ -94,13 +101,19 @@ class Soak:
             for _ in range(count)
         ]
         self.platform.break_(faults)
+        self.kept.break_(self._chance("faults of the store"))
         expired = any(name == EXPIRED for name, _ in faults)
         runs = self._finish(*(_apply(one, _WAIT) for one in treatments), faulty=True, expired=expired)
         self.figures.faults += self.platform.mend()
+        self.figures.faults_of_store += self.kept.mend()
         return runs
 
     def look(self) -> None:
         """Nothing goes wrong any more: several runs at once, of which one works; then all must be as it should."""
+        if self.kept.distant:
+            # What a killed run had on its way to its journal arrives after it, is in the way of nobody, and is removed
+            # by the next run. None is to come after this one.
+            time.sleep(SLOWEST_MS / 1000)
         chance = self._chance("crowd")
         others = [Treatment(chance.choice((PATIENT, "1s", "0s"))) for _ in range(chance.randint(1, self.most) - 1)]
         self.figures.crowds += bool(others)
@@ -110,7 +123,7 @@ class Soak:
 
     def _finish(self, *wanted: tuple[list[str], Treatment], faulty: bool, expired: bool = False) -> list[Run]:
         """Start these at one moment, and judge each as it ends."""
-        runs = [self.stage.start(args, treatment) for args, treatment in wanted]
+        runs = self.stage.start(wanted)
         for run in self.stage.finish():
             self._count(run)
             self.troubles += [
@@ -125,7 +138,7 @@ class Soak:
         figures.signals.update(number.name for number in run.struck)
         if run.code == -SIGKILL:
             figures.killed += 1
-            begun, answered = _requests(self.project, run)
+            begun, answered = _requests(self.kept, run)
             figures.killed_after_sending += begun > 0
             figures.killed_while_sending += begun > answered
 
@@ -134,27 +147,27 @@ class Soak:
 
         In the first rounds each happens once, so that the shortest soak has them.
         """
-        self.project.keep_copy()
+        self.fate.keep_copy()
         fate = {1: 0.0, 2: 0.2, 3: 0.3}.get(self.figures.rounds, chance.random())
         if fate < 0.35:
             # A request of a killed run may still be under way, and the doubt about it is lost with the state. Nobody
             # could know then that it is to be waited for: so it is waited for here.
             time.sleep(SETTLE)
         if fate < 0.1:
-            self.project.lose_state(chance)
+            self.fate.lose(chance)
             self.figures.lost += 1
         elif fate < 0.25:
-            self.figures.restored += self.project.restore_state(chance)
-        elif fate < 0.35 and self.project.damage_state(chance):
+            self.figures.restored += self.fate.restore(chance)
+        elif fate < 0.35 and self.fate.damage(chance):
             self.figures.damaged += 1
             recover = ["state", "recover", "--settle-delay", f"{SETTLE}s", "--wait-timeout", _CALM_WAIT]
             self._finish((recover, LEFT_ALONE), faulty=False)
 
     def _compare(self) -> None:
-        verdict = compare(self.project, self.platform.truth())
+        verdict = compare(self.project, self.platform.truth(), self.kept.state())
         self.figures.verdict = verdict
         self.troubles += verdict.troubles
-        self.troubles += [f"{name} was left behind" for name in self.project.leftovers()]
+        self.troubles += [f"{name} was left behind" for name in self.kept.leftovers()]
 
     def _chance(self, what: str) -> Random:
         return Random(f"{self.seed}/{self.figures.rounds}/{what}")
@@ -172,16 +185,13 @@ _ANSWERED = (
 )
 
 
-def _requests(project: Project, run: Run) -> tuple[int, int]:
+def _requests(kept: Kept, run: Run) -> tuple[int, int]:
     """How many requests that change something a killed run had begun, and how many of them were answered.
 
     From its journal: the next run may have folded it already, then it is not known, and counts as none.
     """
-    for path in project.journals():
-        try:
-            entries = decode_journal(path.read_bytes(), name=path.name).entries
-        except FileNotFoundError:
-            continue
+    for data in kept.journals():
+        entries = decode_journal(data, name="a journal").entries
         if entries and isinstance(entries[0], journal.RunBegun) and entries[0].who.startswith(f"{run.name}@"):
             return (sum(isinstance(e, _BEGUN) for e in entries), sum(isinstance(e, _ANSWERED) for e in entries))
     return (0, 0)

@@ -29,8 +29,11 @@ class Verdict:
 NOTHING_SEEN = Verdict(0, 0, 0, 0, 0, ())
 
 
-def compare(project: Project, seen: Any) -> Verdict:
-    """Judge what the control endpoint says of all imports and executions (`seen`), once all should be done."""
+def compare(project: Project, seen: Any, state: bytes | None) -> Verdict:
+    """Judge what the control endpoint says of all imports and executions (`seen`), once all should be done.
+
+    `state` is the state as it is kept, None where there is none.
+    """
     addresses = _addresses(project)
     owners = _owners(addresses, seen)
     loaded = _loaded(owners, seen)
@@ -43,7 +46,7 @@ def compare(project: Project, seen: Any) -> Verdict:
         troubles=(
             *_of_contents(project, loaded, done=True),
             *_of_imports(project, seen["imports"], addresses),
-            *_of_state(project, seen, owners),
+            *_of_state(project, seen, owners, state),
         ),
     )
 
@@ -98,12 +101,12 @@ def _of_imports(project: Project, imports: Any, addresses: dict[_Title, str]) ->
             yield f"{owner}: its priority is {one['priority']}, not {project.imports[owner].priority}"
 
 
-def _of_state(project: Project, seen: Any, owners: dict[str, str | None]) -> Iterator[str]:
+def _of_state(project: Project, seen: Any, owners: dict[str, str | None], kept: bytes | None) -> Iterator[str]:
     """How the state differs from the platform: ids, contents, and the counts of every execution."""
-    if not project.state.exists():
+    if kept is None:
         yield "there is no state"
         return
-    state = json.loads(project.state.read_bytes())
+    state = json.loads(kept)
     if state["creating"]:
         yield f"the state is still in doubt about creations: {sorted(state['creating'])}"
     held = {address: one["current"] for address, one in state["imports"].items()}
