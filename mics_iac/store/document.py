@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import lzma
+import re
 
 import msgspec
 
@@ -34,7 +35,7 @@ class Keeping(msgspec.Struct, frozen=True):
         return msgspec.structs.replace(self.lock, expires=self.at + self.lease)
 
 
-class Document(msgspec.Struct, frozen=True):
+class Document(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What stands at the address.
 
     `revision` is unique to each version: by it whoever lost the answer to a POST knows his own. `state` and `journals`
@@ -51,8 +52,8 @@ class Document(msgspec.Struct, frozen=True):
     aside: dict[str, str] = {}
 
 
-class _Head(msgspec.Struct):
-    mics_iac: int
+# Keys by which a document of ours is known whose marker is damaged.
+_OURS = {"revision", "ring", "journals", "aside"}
 
 
 def encode_document(document: Document) -> bytes:
@@ -66,25 +67,35 @@ def decode_document(data: bytes, *, name: str) -> Document | None:
     Raises StateUnreadable for one that is somebody else's, or of a newer version: it must not be replaced.
     """
     try:
-        msgspec.json.decode(data)
+        found = msgspec.json.decode(data)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return None
-    try:
-        head = msgspec.json.decode(data, type=_Head)
-    except msgspec.MsgspecError as error:
+    keys = set(found) if isinstance(found, dict) else set()
+    if "mics_iac" not in keys:
+        if len(keys & _OURS) > 1:
+            return None
         raise StateUnreadable(
             f"what is kept at {name} is no state of mics-iac: {visible(data[:80].decode(errors='replace'))}",
             remedy="give the state an address of its own (the manifest's `state`, or --state)",
-        ) from error
-    if head.mics_iac != FORMAT:
+        )
+    if isinstance(found["mics_iac"], int) and found["mics_iac"] > FORMAT:
         raise StateUnreadable(
-            f"{name} is of format {head.mics_iac}; this version of mics-iac reads format {FORMAT}",
+            f"{name} is of format {found['mics_iac']}; this version of mics-iac reads format {FORMAT}",
             remedy="use the mics-iac that wrote it, or a newer one",
         )
     try:
         return msgspec.json.decode(data, type=Document)
     except (msgspec.MsgspecError, RecursionError):
         return None
+
+
+def damaged_document(data: bytes) -> Document:
+    """What stands for damaged bytes: they are the state, which is damaged then, and are replaced by nobody unseen.
+
+    The next version must have a higher number than they had, which is looked for in them.
+    """
+    numbers = [int(found) for found in re.findall(rb'"serial": ?([0-9]{1,15})', data)]
+    return Document(serial=max(numbers, default=0), revision="damaged", state=text_of(data))
 
 
 # Bytes that are no text, as damaged ones may be, are marked by a character that no text of ours begins with.

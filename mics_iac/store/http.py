@@ -35,6 +35,7 @@ from mics_iac.store.document import (
     Document,
     Keeping,
     bytes_of,
+    damaged_document,
     decode_document,
     encode_document,
     pushed,
@@ -43,6 +44,9 @@ from mics_iac.store.document import (
 )
 from mics_iac.store.httplock import GLANCE, ServerLock
 from mics_iac.store.stateserver import NotHeld, StateServer
+
+# How the revision begins of a document that only was to show whether the server takes it.
+_TRIAL = "trial-"
 
 
 @dataclass(slots=True)
@@ -78,19 +82,12 @@ class HttpBackend:
 
     def read(self) -> Snapshot | None:
         """See Backend. A document whose bytes are damaged is shown as a damaged state."""
-        data = self._attempts.until_answered(self._server.get).data
-        document = self._decoded(data)
-        if document is None:
-            return Snapshot(data, version_of(data))
-        if document.state is None:
-            return None
-        state = bytes_of(document.state)
-        return Snapshot(state, version_of(state))
+        return _snapshot(self._read())
 
     def write(self, data: bytes, *, expected: str | None) -> str:
         """See Backend."""
         with self._changing() as change:
-            found = self._snapshot(change)
+            found = _snapshot(change.document)
             if (found.version if found is not None else None) != expected:
                 raise StateConflict(
                     f"{self.describe()} was changed by somebody else while this run held it",
@@ -157,7 +154,7 @@ class HttpBackend:
             created = msgspec.structs.replace(claim, created=milliseconds(self._lock.now()))
             try:
                 mine = _Mine(created, self._read())
-                if not mine.document.revision:
+                if not mine.document.revision or mine.document.revision.startswith(_TRIAL):
                     self._prove(created)
                 self._put(mine, self._kept(mine, lease))
             except Locked:
@@ -223,13 +220,12 @@ class HttpBackend:
     def _where(self, name: str) -> str:
         return f"{self._server.where} (journal {name})"
 
-    def _decoded(self, data: bytes) -> Document | None:
-        return decode_document(data, name=self._server.where) if data else Document()
-
     def _read(self) -> Document:
-        """The document; an empty one where there is none, or only damaged bytes, which `read` shows."""
-        document = self._decoded(self._attempts.until_answered(self._server.get).data)
-        return document if document is not None else Document(revision="damaged")
+        """The document; an empty one where there is none."""
+        data = self._attempts.until_answered(self._server.get).data
+        if not data:
+            return Document()
+        return decode_document(data, name=self._server.where) or damaged_document(data)
 
     @contextmanager
     def _changing(self) -> Iterator[_Change]:
@@ -240,15 +236,6 @@ class HttpBackend:
                 return
             with self._lock.glance() as info:
                 yield _Change(self, _Mine(info, self._read()))
-
-    def _snapshot(self, change: _Change) -> Snapshot | None:
-        if change.document.revision == "damaged":
-            return self.read()
-        state = change.document.state
-        if state is None:
-            return None
-        data = bytes_of(state)
-        return Snapshot(data, version_of(data))
 
     def _kept(self, mine: _Mine, lease: float) -> Document:
         keeping = Keeping(mine.info, milliseconds(self._lock.now()), milliseconds(lease))
@@ -285,7 +272,7 @@ class HttpBackend:
 
     def _prove(self, info: LockInfo) -> None:
         """Refuse a server that takes a document from whoever asks while another one holds its lock."""
-        trial = encode_document(Document(serial=1, revision=f"trial-{self._token()}"))
+        trial = encode_document(Document(serial=1, revision=_TRIAL + self._token()))
         try:
             self._attempts.until_answered(lambda: self._server.post(trial, lock_id=f"not-{info.id}"))
         except NotHeld:
@@ -294,6 +281,13 @@ class HttpBackend:
             f"{self.describe()} takes a state from one who does not hold its lock: it cannot keep two runs apart",
             remedy="choose a server that compares the ID of a POST with its lock's (GitLab does)",
         )
+
+
+def _snapshot(document: Document) -> Snapshot | None:
+    if document.state is None:
+        return None
+    data = bytes_of(document.state)
+    return Snapshot(data, version_of(data))
 
 
 @dataclass(slots=True)

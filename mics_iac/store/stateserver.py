@@ -61,9 +61,11 @@ class StateServer:
     def __init__(self, place: HttpPlace, access: Access) -> None:
         self._place = place
         self._headers = {"User-Agent": f"mics-iac/{__version__}", "Accept": "application/json", **access.headers}
+        self._secrets = [access.password, *access.headers.values()]
         if access.username is not None or access.password is not None:
-            pair = f"{access.username or ''}:{access.password or ''}".encode()
-            self._headers["Authorization"] = f"Basic {base64.b64encode(pair).decode()}"
+            pair = base64.b64encode(f"{access.username or ''}:{access.password or ''}".encode()).decode()
+            self._headers["Authorization"] = f"Basic {pair}"
+            self._secrets.append(pair)
         options: dict[str, Any] = {"timeout": _TIMEOUT, "retries": False, "maxsize": 16, "ca_certs": access.ca_bundle}
         self._pool: urllib3.PoolManager = (
             urllib3.ProxyManager(access.proxy, **options) if access.proxy else urllib3.PoolManager(**options)
@@ -163,7 +165,10 @@ class StateServer:
             )
         if status >= 500 or status in {408, 425, 429}:
             raise Unsure(f"it answers with {status}")
-        said = visible(answer.data[:200].decode(errors="replace"))
+        said = answer.data.decode(errors="replace")
+        for secret in filter(None, self._secrets):
+            said = said.replace(secret, "***")  # a server may repeat what it was asked
+        said = visible(said[:200])
         raise StoreFailed(
             f"cannot {doing}: {self.where} answers with {status}: {said}",
             remedy="correct the address of the state (the manifest's `state`, or --state); redirects are not followed",
