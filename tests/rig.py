@@ -21,6 +21,7 @@ from mics_iac.sandbox.adapter import SandboxAdapter
 from mics_iac.sandbox.faults import Fault, FaultPlan
 from mics_iac.sandbox.profile import Profile
 from mics_iac.sandbox.sandbox import Sandbox
+from mics_iac.store.backend import Backend
 from tests.clocks import SteppingClock
 
 ONE_IMPORT = """
@@ -88,6 +89,8 @@ class Rig:
         self.environment: str | None = None
         self.variables: dict[str, str] = {}
         self.page_size = 500
+        self.backend: Callable[[], Backend] | None = None
+        """Another place for the state, made anew for each run."""
 
     def _tell(self, told: Told) -> None:
         self.told.append(told)
@@ -130,7 +133,12 @@ class Rig:
         )
 
     def open(self) -> Project:
-        return open_project(self.inputs())
+        return self._with_backend(open_project(self.inputs()))
+
+    def _with_backend(self, project: Project) -> Project:
+        if self.backend is None:
+            return project
+        return replace(project, world=replace(project.world, backend=self.backend()))
 
     def plan(self, *, refresh: bool = True, **options: object) -> Plan:
         return workflow.plan(self.open(), _options(options), refresh=refresh)
@@ -149,7 +157,8 @@ class Rig:
 
     def apply_saved(self, saved: Plan) -> Outcome:
         again = decode_plan(encode_plan(saved), name="plan.json")
-        return workflow.apply_saved(open_saved(self.inputs(), again), again, approve=lambda _: True)
+        project = self._with_backend(open_saved(self.inputs(), again))
+        return workflow.apply_saved(project, again, approve=lambda _: True)
 
     def status(self, *, refresh: bool = True) -> Status:
         return workflow.status(self.open(), refresh=refresh)

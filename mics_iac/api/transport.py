@@ -7,6 +7,7 @@ single attempt. The token never gets into an error, a repr or a log.
 from __future__ import annotations
 
 import random
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TypeAlias, TypeVar
@@ -74,8 +75,10 @@ class Transport:
         self._timeouts = limits.timeouts
         self._patience = limits.patience
         self._budget = Budget(self._patience.budget)
-        self._calls = Pace(limits.calls)
-        self._uploads = Pace(limits.uploads)
+        self._calls, self._uploads = Pace(limits.calls), Pace(limits.uploads)
+        # A call keeps its turn from its first attempt to its last, the waits in between included: where the platform
+        # asks for patience, no other call takes the place of one that waits.
+        self._call_turns, self._upload_turns = (threading.Semaphore(p.limit) for p in (self._calls, self._uploads))
         self._chance = chance
         self._observe = observe
         self._line = Line(
@@ -101,6 +104,10 @@ class Transport:
         ApiError (a GET whose answer cannot be used), and what the reader of an upload's body, a sink, `before_send`
         or the clock raises.
         """
+        with self._upload_turns if call.upload else self._call_turns:
+            return self._carry(call, read)
+
+    def _carry(self, call: Call, read: Callable[[Answer], T]) -> T:
         attempt = 1
         while True:
             with self._pace(call).slot():

@@ -151,7 +151,10 @@ class UploadDoubted(_Entry, frozen=True, tag="upload-doubted"):
 
 
 class UploadAbandoned(_Entry, frozen=True, tag="upload-abandoned"):
-    """The upload is known not to have happened: it never left, or no execution of it came to be."""
+    """The upload is known not to have happened: it never left, or no execution of it came to be.
+
+    `reason` is empty where its turn came too late: the run was to end by then, or had to look at the import again.
+    """
 
     address: str
     attempt: str

@@ -14,17 +14,35 @@ from typing import Self, TypeVar
 T = TypeVar("T")
 
 
+# How many jobs are under way for each one whose request may be, where records cross a network: with 30 ms a call of the
+# store, a small upload waits about seven times as long for its records and its fence as for its own answer. And how
+# many at the most: each is an intent that is in doubt if the process dies.
+_AHEAD = 10
+_MOST_AHEAD = 64
+# Bytes of the uploads that wait for one transfer, the others being taken by the largest: so many leave within a minute
+# on a slow line, and what was seen of the platform before they were begun holds for that long; on a fast line they are
+# on their way while a record is.
+_MOST_BYTES = 8_000_000
+
+
 class Crew:
     """Two pools, one for control calls and one for uploads, and the queue of what they brought back.
+
+    `calls` and `transfers` are how many requests may be under way at once; whoever makes them sees to that. `distant`:
+    the pools are deeper, so that some jobs record what they are about to do, or did, while others wait for the
+    platform. Where one request is allowed at a time, jobs come strictly one after the other all the same.
 
     Jobs must turn what they expect to fail into values; what they raise all the same is raised by `react`.
     """
 
-    def __init__(self, *, calls: int, sends: int) -> None:
-        self._calls = ThreadPoolExecutor(calls, thread_name_prefix="call")
-        self._sends = ThreadPoolExecutor(sends, thread_name_prefix="send")
-        self._capacity = sends
-        self._sending = 0
+    def __init__(self, *, calls: int, transfers: int, distant: bool) -> None:
+        self.most_calls = _deep(calls) if distant else calls
+        """How many control calls are under way at once, those that only record among them."""
+        self._transfers = transfers
+        self._most_sends = _deep(transfers) if distant else transfers
+        self._calls = ThreadPoolExecutor(self.most_calls, thread_name_prefix="call")
+        self._sends = ThreadPoolExecutor(self._most_sends, thread_name_prefix="send")
+        self._sizes: list[int] = []
         self._running = 0
         self._outcomes: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
 
@@ -42,23 +60,25 @@ class Crew:
         """How many jobs were begun whose outcome was not reacted to."""
         return self._running
 
-    @property
-    def free(self) -> bool:
-        """Whether an upload would begin at once."""
-        return self._sending < self._capacity
+    def has_room(self, size: int) -> bool:
+        """Whether an upload of so many bytes would begin at once."""
+        if len(self._sizes) >= self._transfers:
+            smaller = sorted([*self._sizes, size], reverse=True)[self._transfers - 1 :]
+            return len(self._sizes) < self._most_sends and sum(smaller) <= _MOST_BYTES
+        return True
 
     def call(self, job: Callable[[], T], then: Callable[[T], None]) -> None:
         """Make a control call."""
         self._begin(self._calls, job, then)
 
-    def send(self, job: Callable[[], T], then: Callable[[T], None]) -> None:
-        """Make an upload."""
+    def send(self, job: Callable[[], T], then: Callable[[T], None], *, size: int) -> None:
+        """Make an upload of so many bytes."""
 
         def ended(result: T) -> None:
-            self._sending -= 1
+            self._sizes.remove(size)
             then(result)
 
-        self._sending += 1
+        self._sizes.append(size)
         self._begin(self._sends, job, ended)
 
     def _begin(self, pool: ThreadPoolExecutor, job: Callable[[], T], then: Callable[[T], None]) -> None:
@@ -76,3 +96,7 @@ class Crew:
             return
         self._running -= 1
         outcome()
+
+
+def _deep(requests: int) -> int:
+    return max(requests, min(requests * _AHEAD, _MOST_AHEAD)) if requests > 1 else 1

@@ -21,6 +21,7 @@ from mics_iac.core.plan import Move, Plan, Skip, Stuck
 from mics_iac.core.progress import Waiting
 from mics_iac.core.tally import Tally
 from mics_iac.engine.crew import Crew
+from mics_iac.engine.gate import Gate
 from mics_iac.engine.imports import Ready, prepare, settle_creation
 from mics_iac.engine.job import Job, attempt
 from mics_iac.engine.lanes import Lane, Stage
@@ -40,12 +41,19 @@ def execute(
     counts its entries. Raises StoreFailed, StateConflict or Locked when the state can no longer be written: nothing
     more is sent then.
     """
-    with Crew(calls=world.limits.parallelism, sends=world.limits.transfers) as crew:
-        job = Job(plan, observed, world, held, crew, sending)
+    limits = world.limits
+    with Crew(calls=limits.parallelism, transfers=limits.transfers, distant=world.backend.distant) as crew:
+        gate = Gate(world.stop, fail_fast=limits.fail_fast)
+        job = Job(plan, observed, world, held, crew, gate, sending)
         _record_moves(job)
         with held.reading() as ledger:
             lanes = lay_out(plan, ledger, sending=sending, asked=observed.imports if plan.refreshed else None)
-        _Execution(job, lanes, run).go_through()
+        try:
+            _Execution(job, lanes, run).go_through()
+        except BaseException:
+            # What workers hold that has not left must not leave while this one waits for them.
+            gate.halt()
+            raise
     return Outcome(
         plan=plan,
         tally=tally,
@@ -109,13 +117,13 @@ class _Execution:
         """One step; False when there is none left."""
         job, rounds = self._job, self._parts.rounds
         late = self._parts.waiting and job.now - self._parts.progress_at > job.world.limits.wait_timeout
-        if not job.stopping:
-            while self._unready and self._preparing < job.world.limits.parallelism:
+        if not job.gate.shut:
+            while self._unready and self._preparing < job.crew.most_calls:
                 self._prepare(self._unready.popleft())
             self._parts.begin_fit()
             if not late:
                 rounds.begin_due(job.now)
-        due = None if job.stopping or late else rounds.next_due()
+        due = None if job.gate.shut or late else rounds.next_due()
         if job.crew.running:
             job.crew.react(timeout=None if due is None else max(0.0, due - job.now))
         elif due is None:
@@ -140,7 +148,9 @@ class _Execution:
             settle = partial(settle_creation, lane.address, world=job.world, held=job.held)
             job.crew.call(partial(attempt, settle), partial(self._prepared, lane))
             return
-        work = partial(prepare, lane.address, lane.effects, observed=job.observed, world=job.world, held=job.held)
+        work = partial(
+            prepare, lane.address, lane.effects, observed=job.observed, world=job.world, held=job.held, gate=job.gate
+        )
         job.crew.call(partial(attempt, work), partial(self._prepared, lane))
 
     def _prepared(self, lane: Lane, result: Ready | MicsError | None) -> None:

@@ -13,7 +13,8 @@ from mics_iac.core.wording import visible
 from mics_iac.engine.project import Project
 from mics_iac.errors import StateDamaged, UsageError
 from mics_iac.store.backend import LockInfo
-from mics_iac.store.held import Held, hold, peek
+from mics_iac.store.held import Held, hold
+from mics_iac.store.history import peek
 from mics_iac.store.lease import take
 from mics_iac.store.process import nobody
 
@@ -21,6 +22,12 @@ LONGEST = 86_400.0
 """Seconds that a lock taken by hand may last: longer than any repair, shorter than anybody's holidays."""
 
 _WORDS = 500
+
+# Where asking crosses a network, for how many seconds the word that the lock is held is taken when a request leaves.
+# Whoever takes the lock over in that time finds the intent of that request, and waits --settle-delay to see what became
+# of it; what is trusted is taken off that wait, so it is never more than a small share of it.
+_TRUST = 0.5
+_SHARE = 0.05
 
 
 @contextmanager
@@ -39,11 +46,13 @@ def holding(
             tally.add(entry)
             world.tell(entry)
 
+    limits = world.limits
     with hold(
         world.backend,
         clock=world.clock,
         context=project.context(command),
-        lock_timeout=world.limits.lock_timeout,
+        lock_timeout=limits.lock_timeout,
+        trust=min(_TRUST, limits.settle_delay * _SHARE) if world.backend.distant else 0.0,
         tell=told,
         repair=repair,
         also_moved=also_moved,

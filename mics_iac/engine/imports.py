@@ -14,6 +14,7 @@ from mics_iac.core.diff import changes_in_place
 from mics_iac.core.observed import Observed, RemoteImport
 from mics_iac.core.plan import Adopt, Change, Create, Guard, Move, Upload
 from mics_iac.core.settings import Settings
+from mics_iac.engine.gate import FATAL, Gate
 from mics_iac.engine.gather import steady
 from mics_iac.engine.world import FRESH, World
 from mics_iac.errors import (
@@ -22,19 +23,14 @@ from mics_iac.errors import (
     ApiUnreachable,
     GuardRefused,
     Interrupted,
-    Locked,
     MicsError,
     NotAllowed,
     PlanStale,
-    StateConflict,
-    StoreFailed,
 )
 from mics_iac.store.held import Held
 
 # These say that a POST surely did not act; after any other error it may have.
 NOT_ACTED = (ApiUnreachable, ApiRefused, NotAllowed, Interrupted)
-# After these the state is not ours to write any more: the intent stays open, and the next run finds out.
-NO_RECORD = (Locked, StateConflict, StoreFailed)
 
 # How often a creation is tried whose answer gets lost every time.
 _TRIES = 3
@@ -51,18 +47,21 @@ class Ready:
     fresh: bool
 
 
-def prepare(address: str, effects: Sequence[object], *, observed: Observed, world: World, held: Held) -> Ready:
+def prepare(
+    address: str, effects: Sequence[object], *, observed: Observed, world: World, held: Held, gate: Gate
+) -> Ready:
     """Do what the plan says about one import, in order; MicsError when it cannot be done."""
     fresh = False
     for effect in effects:
         world.stop.check()
+        gate.check()
         match effect:
             case Adopt():
                 held.record(journal.ImportAdopted(address, effect.id, effect.before, effect.protect, effect.ours))
             case Create():
-                fresh = _Creation(effect, observed, world, held).run()
+                fresh = _Creation(effect, observed, world, held, gate).run()
             case Change():
-                _change(effect, observed, world, held)
+                _change(effect, observed, world, held, gate)
             case Guard():
                 held.record(journal.GuardChanged(address, effect.protect))
             case Move() | Upload() | _:
@@ -74,7 +73,7 @@ def prepare(address: str, effects: Sequence[object], *, observed: Observed, worl
     return Ready(import_id, settings, fresh)
 
 
-def _change(action: Change, observed: Observed, world: World, held: Held) -> None:
+def _change(action: Change, observed: Observed, world: World, held: Held, gate: Gate) -> None:
     datamart_id = action.before.datamart_id
     remote = observed.imports.get(datamart_id, {}).get(action.id) or world.api.read_import(datamart_id, action.id)
     if remote is None:
@@ -82,8 +81,9 @@ def _change(action: Change, observed: Observed, world: World, held: Held) -> Non
             f"import {action.id} is not in datamart {datamart_id} any more", status=404, remedy="plan again"
         )
     held.record(journal.ChangeBegun(action.address, action.after))
+    # Always asked as it leaves: nobody waits to see what becomes of a change, as they do for what may load twice.
     answer = world.api.update_import(
-        remote, name=action.after.name, priority=action.after.priority, before_send=held.fence
+        remote, name=action.after.name, priority=action.after.priority, before_send=gate.then(held.fence)
     )
     if (answer.settings.name, answer.settings.priority) != (action.after.name, action.after.priority):
         raise ApiError(
@@ -156,6 +156,7 @@ class _Creation:
     observed: Observed
     world: World
     held: Held
+    gate: Gate
 
     def run(self) -> bool:
         """Create the import, or find that it was created; True when it surely was created just now."""
@@ -178,11 +179,15 @@ class _Creation:
             )
         for attempt in range(1, _TRIES + 1):
             self.held.record(journal.CreateBegun(address, settings, known))
+            clearance = self.held.clearance()
             try:
-                remote = self.world.api.create_import(settings, before_send=self.held.fence)
-            except NO_RECORD:
+                self.gate.check()
+                clearance.ask_ahead()
+                remote = self.world.api.create_import(settings, before_send=self.gate.then(clearance))
+            except FATAL:
                 raise
             except NOT_ACTED as error:
+                self.gate.saw(error)
                 self.held.record(journal.CreateAbandoned(address, error.message))
                 raise
             except MicsError as error:

@@ -11,28 +11,22 @@ from mics_iac.core.outcome import Shortfall
 from mics_iac.core.plan import Plan
 from mics_iac.core.progress import Failure
 from mics_iac.engine.crew import Crew
+from mics_iac.engine.gate import FATAL, Gate
 from mics_iac.engine.world import World
-from mics_iac.errors import Interrupted, Locked, MicsError, NotAllowed, StateConflict, StoreFailed
+from mics_iac.errors import Interrupted, MicsError
 from mics_iac.store.held import Held
 
 T = TypeVar("T")
 
-# After one of these the state cannot be written any more: nothing may be sent, and the run ends.
-_FATAL = (StoreFailed, StateConflict, Locked)
-
 
 @dataclass(slots=True)
 class Account:
-    """What a run has to tell at its end. `halted`: nothing new is begun.
-
-    `missing` counts the parts that a run which only looked did not find.
-    """
+    """What a run has to tell at its end; `missing` counts the parts that one which only looked did not find."""
 
     failures: list[Failure] = field(default_factory=list)
     shortfalls: list[Shortfall] = field(default_factory=list)
     unfinished: list[str] = field(default_factory=list)
     missing: int = 0
-    halted: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +41,7 @@ class Job:
     world: World
     held: Held
     crew: Crew
+    gate: Gate
     sending: bool = True
     account: Account = field(default_factory=Account)
 
@@ -55,25 +50,19 @@ class Job:
         """The moment, in monotonic seconds."""
         return self.world.clock.monotonic()
 
-    @property
-    def stopping(self) -> bool:
-        """Whether nothing new may be begun."""
-        return self.account.halted or self.world.stop.requested
-
     def fail(self, address: str, source: str | None, error: MicsError) -> None:
         """Take in that an action failed; others go on unless it says that they would fail too.
 
         Raises the error if it means that the state can no longer be written. An interruption is no failure.
         """
-        if isinstance(error, _FATAL):
+        self.gate.saw(error)
+        if isinstance(error, FATAL):
             raise error
         if isinstance(error, Interrupted):
             return
         failure = Failure(address, source, error)
         self.account.failures.append(failure)
         self.world.tell(failure)
-        unauthorized = isinstance(error, NotAllowed) and error.status == 401
-        self.account.halted = self.account.halted or unauthorized or self.world.limits.fail_fast
 
 
 def attempt(work: Callable[[], T]) -> T | MicsError:

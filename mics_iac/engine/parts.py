@@ -26,7 +26,7 @@ from mics_iac.engine.job import Job, attempt
 from mics_iac.engine.lanes import Lane, Seen, Stage, Task, next_step
 from mics_iac.engine.reading import read_digest
 from mics_iac.engine.rounds import Rounds, Watched
-from mics_iac.engine.upload import Accepted, Doubted, NotLoaded, send
+from mics_iac.engine.upload import Accepted, Doubted, Late, NotLoaded, send
 from mics_iac.engine.world import FRESH
 from mics_iac.errors import Interrupted, MicsError
 
@@ -75,7 +75,7 @@ class Parts:
 
     def begin_fit(self) -> None:
         """Send as many parts as may be on their way at once."""
-        while self._fit and self.job.crew.free:
+        while self._fit and self.job.crew.has_room(self._fit[0][1].part.bytes):
             lane, task = self._fit.popleft()
             if self.job.now - lane.listed_until <= FRESH:
                 self._send(lane, task)
@@ -105,6 +105,7 @@ class Parts:
             self.rounds.next_round(watched)
             return
         counts: set[int | None] = set()
+        closed: list[journal.UploadAbandoned] = []
         again = passed = False
         for task in lane.queued():
             match next_step(lane, task, settle_delay=self.job.world.limits.settle_delay):
@@ -117,7 +118,7 @@ class Parts:
                     self.job.crew.call(partial(attempt, work), partial(self._took, lane, task, execution))
                 case steps.Close():
                     task.stage = Stage.DONE
-                    self.job.held.record(*_closed(lane.address, task))
+                    closed += _closed(lane.address, task)
                     self.job.account.missing += isinstance(task.part, Upload)
                     passed = True
                 case steps.Read(some):
@@ -131,6 +132,7 @@ class Parts:
                     self._give_up(lane, task, _doubtful(lane, task, executions))
                 case steps.Unreadable(execution):
                     self._give_up(lane, task, _unreadable(lane, task, execution))
+        self.job.held.record(*closed)
         if passed and lane.ordered:
             self._advance(lane)
             return
@@ -197,13 +199,22 @@ class Parts:
         task.tries += 1
         task.doubts, task.before = (), frozenset(strangers)
 
-        def work() -> Accepted | Doubted | NotLoaded:
-            self.job.held.record(*closed)
-            return send(load, attempt=name, strangers=strangers, world=self.job.world, held=self.job.held)
+        work = partial(
+            send,
+            load,
+            attempt=name,
+            strangers=strangers,
+            closed=closed,
+            until=lane.listed_until + FRESH,
+            world=self.job.world,
+            held=self.job.held,
+            gate=self.job.gate,
+        )
+        self.job.crew.send(partial(attempt, work), partial(self._sent, lane, task, name), size=load.bytes)
 
-        self.job.crew.send(partial(attempt, work), partial(self._sent, lane, task, name))
-
-    def _sent(self, lane: Lane, task: Task, name: str, result: Accepted | Doubted | NotLoaded | MicsError) -> None:
+    def _sent(
+        self, lane: Lane, task: Task, name: str, result: Accepted | Doubted | NotLoaded | Late | MicsError
+    ) -> None:
         self.progress_at = self.job.now
         source = task.part.source
         match result:
@@ -217,6 +228,9 @@ class Parts:
                 self.rounds.hurry(self._watched(lane))
             case NotLoaded(Interrupted()) | Interrupted():
                 task.stage = Stage.QUEUED
+            case Late():
+                task.stage, task.tries = Stage.QUEUED, task.tries - 1
+                self.rounds.look_at(self._watched(lane), self.job.now)
             case Doubted(error=error) | NotLoaded(error) | (MicsError() as error):
                 task.stage = Stage.DONE
                 self.job.fail(lane.address, source, error)
@@ -227,12 +241,13 @@ class Parts:
         if isinstance(result, MicsError):
             raise result
         task.stage = Stage.DONE
+        go_on = partial(self._advance, lane) if lane.ordered else None
         if execution.complete:
-            self.rounds.settle([(self._loaded(lane, execution.id), execution)])
-        else:
-            self._await(lane, execution.id)
-        if lane.ordered:
-            self._advance(lane)
+            self.rounds.take(self._watched(lane), self._loaded(lane, execution.id), execution, go_on)
+            return
+        self._await(lane, execution.id)
+        if go_on is not None:
+            go_on()
 
     def _await(self, lane: Lane, execution_id: str) -> None:
         if self.job.sending and (self.job.world.limits.wait or lane.ordered):

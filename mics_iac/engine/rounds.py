@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
+from mics_iac.core import journal
 from mics_iac.core.learn import settled
 from mics_iac.core.loaded import Loaded
 from mics_iac.core.observed import RemoteExecution
@@ -39,15 +40,16 @@ Enough = Callable[[Sequence[RemoteExecution]], bool]
 class Watched:
     """One import of the platform that is looked at in rounds.
 
-    `unsettled` are executions of ours by id. `due` is the moment of the next look, None while there is nothing to look
-    for or a look is under way. `failed` counts the looks in a row that brought nothing, `odd` the looks that did not
-    show an execution, or showed it as succeeded without its counts.
+    `unsettled` are executions of ours by id, `settling` those of them whose end is being recorded. `due` is the moment
+    of the next look, None while there is nothing to look for or a look is under way. `failed` counts the looks in a row
+    that brought nothing, `odd` the looks that did not show an execution, or showed it as succeeded without its counts.
     """
 
     address: str
     import_id: str
     datamart_id: str
     unsettled: dict[str, Loaded] = field(default_factory=dict)
+    settling: set[str] = field(default_factory=set)
     due: float | None = None
     pause: float = _FIRST_PAUSE
     failed: int = 0
@@ -56,7 +58,7 @@ class Watched:
 
     def settles(self, remote: RemoteExecution) -> bool:
         """Whether this is one that is waited for, at its end, with its counts unless they are missing for long."""
-        if remote.id not in self.unsettled or not remote.ended:
+        if remote.id not in self.unsettled or remote.id in self.settling or not remote.ended:
             return False
         if not remote.complete:
             self.odd[remote.id] = self.odd.get(remote.id, 0) + 1
@@ -133,12 +135,8 @@ class Rounds:
 
     def _looked(self, watched: Watched, result: tuple[Seen, bool] | MicsError) -> None:
         """Take in one listing of an import: what settled, then what it tells of the parts that wait."""
-        watched.busy = False
-        if watched.due is not None:
-            # Somebody asked for a look while this one was under way.
-            moment, watched.due = watched.due, None
-            self.look_at(watched, moment)
         if isinstance(result, MicsError):
+            self._looked_up(watched)
             watched.failed += 1
             if watched.failed < _FAILED_LOOKS and not isinstance(result, NotAllowed):
                 self.next_round(watched)
@@ -147,7 +145,22 @@ class Rounds:
             return
         watched.failed = 0
         seen, steady = result
-        self.settle([(watched.unsettled.pop(e.id), e) for e in seen.executions if watched.settles(e)])
+        self._settle(
+            watched,
+            [e for e in seen.executions if watched.settles(e)],
+            partial(self._told, watched, seen, steady=steady),
+        )
+
+    def _looked_up(self, watched: Watched) -> None:
+        """The look is over: another one may begin, if somebody asked for it meanwhile."""
+        watched.busy = False
+        if watched.due is not None:
+            moment, watched.due = watched.due, None
+            self.look_at(watched, moment)
+
+    def _told(self, watched: Watched, seen: Seen, *, steady: bool) -> None:
+        """Go on with what a listing tells beside what settled, once that is recorded."""
+        self._looked_up(watched)
         if steady:
             self._miss(watched, {e.id for e in seen.executions})
         if watched.unsettled:
@@ -172,17 +185,55 @@ class Rounds:
             message = "the platform does not have this execution any more"
             result = RemoteExecution(execution_id, "LOST", message=message)
         if isinstance(result, RemoteExecution) and watched.settles(result):
-            self.settle([(watched.unsettled.pop(execution_id), result)])
+            self._settle(watched, [result], None)
+
+    def take(self, watched: Watched, loaded: Loaded, remote: RemoteExecution, then: Callable[[], None] | None) -> None:
+        """Settle an execution that had ended when it was found to be ours, then go on."""
+        watched.unsettled[remote.id] = loaded
+        self._settle(watched, [remote], then)
+
+    def _settle(self, watched: Watched, ended: Sequence[RemoteExecution], then: Callable[[], None] | None) -> None:
+        """Settle executions that are waited for, then go on.
+
+        They are recorded by a worker, for the deciding thread has no time to wait for one import's record after the
+        other where the store is far away; until that is durable, they count as not settled.
+        """
+        pairs = [(watched.unsettled[e.id], e) for e in ended]
+
+        def recorded(error: MicsError | None) -> None:
+            if error is not None:
+                raise error
+            for remote in ended:
+                watched.settling.discard(remote.id)
+                del watched.unsettled[remote.id]
+            self._judge(pairs)
+            if then is not None:
+                then()
+
+        if not pairs or not self.job.sending:
+            recorded(None)
+            return
+        watched.settling.update(e.id for e in ended)
+        self.job.crew.call(partial(attempt, partial(self.job.held.record, *self._ends(pairs))), recorded)
 
     def settle(self, ended: Sequence[tuple[Loaded, RemoteExecution]]) -> None:
-        """Record executions that ended, and judge each against its import's budget.
+        """Record executions that ended and that nobody waits for, and judge each against its import's budget."""
+        self.job.held.record(*self._ends(ended))
+        self._judge(ended)
 
-        Not by a run that only looks for what is there: the next apply sees them end, and judges them.
+    def _ends(self, ended: Sequence[tuple[Loaded, RemoteExecution]]) -> Iterator[journal.ExecutionSettled]:
+        """What is to be recorded of executions that ended.
+
+        Nothing by a run that only looks for what is there: the next apply sees them end, and judges them.
         """
+        if self.job.sending:
+            yield from (settled(loaded.address, remote) for loaded, remote in ended)
+
+    def _judge(self, ended: Sequence[tuple[Loaded, RemoteExecution]]) -> None:
+        """Hold each of these, whose ends are recorded, against its import's budget."""
         job = self.job
         if not job.sending:
             return
-        job.held.record(*(settled(loaded.address, remote) for loaded, remote in ended))
         for loaded, remote in ended:
             if not remote.ended:
                 continue

@@ -7,20 +7,23 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
 from mics_iac.core import journal
+from mics_iac.core.clock import Clock
 from mics_iac.core.observed import RemoteExecution
 from mics_iac.core.progress import Sending, Told
 from mics_iac.core.settings import Settings
-from mics_iac.engine.imports import NO_RECORD, NOT_ACTED
+from mics_iac.engine.gate import FATAL, Gate
+from mics_iac.engine.imports import NOT_ACTED
 from mics_iac.engine.world import World
-from mics_iac.errors import ApiLost, ApiRefused, MicsError, SourceFailed
+from mics_iac.errors import ApiLost, ApiRefused, Interrupted, MicsError, SourceFailed
 from mics_iac.sources.source import Reader
 from mics_iac.store.held import Held
+from mics_iac.store.lease import Clearance
 
 # A refusal with one of these says nothing of the part: it is tried again by the next run without being asked.
 _PASSING = frozenset({401, 403, 404, 408, 425, 429})
@@ -63,11 +66,33 @@ class NotLoaded:
     error: MicsError
 
 
+@dataclass(frozen=True, slots=True)
+class Late:
+    """It was not sent: its turn came so late that the look at its import, which allowed it, does not hold any more."""
+
+
+class _TooLate(Exception):
+    """Raised right before a request would leave for the first time."""
+
+
 def send(
-    load: Load, *, attempt: str, strangers: tuple[str, ...], world: World, held: Held
-) -> Accepted | Doubted | NotLoaded:
-    """Send a part once. The intent is durable before the request leaves; what is not known afterwards is a doubt."""
+    load: Load,
+    *,
+    attempt: str,
+    strangers: tuple[str, ...],
+    closed: Sequence[journal.UploadAbandoned],
+    until: float,
+    world: World,
+    held: Held,
+    gate: Gate,
+) -> Accepted | Doubted | NotLoaded | Late:
+    """Send a part once. The intent is durable before the request leaves; what is not known afterwards is a doubt.
+
+    `closed` are the ends of earlier attempts, recorded with the intent. Its turn must come no later than `until`
+    (monotonic seconds).
+    """
     held.record(
+        *closed,
         journal.UploadBegun(
             load.address,
             load.import_id,
@@ -79,22 +104,33 @@ def send(
             load.records,
             load.lines,
             strangers,
-        )
+        ),
     )
+    clearance = held.clearance()
     try:
+        gate.check()
+        clearance.ask_ahead()
         execution = world.api.upload(
             load.settings.datamart_id,
             load.import_id,
             mime_type=load.settings.mime_type,
             body=lambda: _Watched(
-                world.source.open(load.source, sha256=load.sha256, bytes=load.bytes), load, tell=world.tell, held=held
+                world.source.open(load.source, sha256=load.sha256, bytes=load.bytes),
+                load,
+                tell=world.tell,
+                clearance=clearance,
             ),
             length=load.bytes,
-            before_send=held.fence,
+            before_send=_in_time(gate.then(clearance), until=until, clock=world.clock),
         )
-    except NO_RECORD:
+    except _TooLate:
+        held.record(journal.UploadAbandoned(load.address, attempt, ""))
+        return Late()
+    except FATAL as error:
+        gate.saw(error)
         raise
     except (*NOT_ACTED, SourceFailed) as error:
+        gate.saw(error)
         held.record(_closed(load.address, attempt, error))
         return NotLoaded(error)
     except MicsError as error:
@@ -115,7 +151,23 @@ def send(
 def _closed(address: str, attempt: str, error: MicsError) -> journal.UploadRefused | journal.UploadAbandoned:
     if isinstance(error, ApiRefused) and 400 <= error.status < 500 and error.status not in _PASSING:
         return journal.UploadRefused(address, attempt, error.status, error.message, error.error_id)
+    if isinstance(error, Interrupted):
+        return journal.UploadAbandoned(address, attempt, "")
     return journal.UploadAbandoned(address, attempt, error.message)
+
+
+def _in_time(allows: Callable[[float], None], *, until: float, clock: Clock) -> Callable[[float], None]:
+    """The same, but too late for a first attempt after that moment; one that is repeated has its own patience."""
+    tried = False
+
+    def ask(seconds: float) -> None:
+        nonlocal tried
+        if not tried and clock.monotonic() > until:
+            raise _TooLate
+        tried = True
+        allows(seconds)
+
+    return ask
 
 
 class _Watched:
@@ -125,11 +177,11 @@ class _Watched:
     hand while it was sending, never completes what it sends.
     """
 
-    def __init__(self, reader: Reader, load: Load, *, tell: Callable[[Told], None], held: Held) -> None:
+    def __init__(self, reader: Reader, load: Load, *, tell: Callable[[Told], None], clearance: Clearance) -> None:
         self._reader = reader
         self._load = load
         self._tell = tell
-        self._held = held
+        self._clearance = clearance
         self._sent = 0
 
     def read(self, size: int, /) -> bytes:
@@ -138,7 +190,7 @@ class _Watched:
         # Told before the lock is asked for: who shows it may stand still, and nothing may come after the last look.
         self._tell(Sending(self._load.address, self._load.source, self._load.part, self._sent, self._load.bytes))
         if not block:
-            self._held.fence(0)
+            self._clearance(0)
         return block
 
     def close(self) -> None:

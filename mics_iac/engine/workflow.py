@@ -32,7 +32,8 @@ from mics_iac.engine.project import Project
 from mics_iac.engine.world import World
 from mics_iac.errors import GuardRefused, MicsError, PlanStale, SourceFailed
 from mics_iac.sources.source import Found
-from mics_iac.store.held import Held, peek
+from mics_iac.store.held import Held
+from mics_iac.store.history import peek
 from mics_iac.store.survey import health, survey
 
 

@@ -83,7 +83,8 @@ class Narration:
                 return f"{entry.address}: {file}: the answer was lost, looking for its execution ({entry.reason})"
             case journal.UploadAbandoned():
                 file = self._attempts.pop(entry.attempt, "a file")
-                return f"{entry.address}: {file} did not arrive: {entry.reason}"
+                # Of those that were not even tried, the end of the run tells how many there are.
+                return f"{entry.address}: {file} did not arrive: {entry.reason}" if entry.reason else None
             case journal.UploadRefused():
                 file = self._attempts.pop(entry.attempt, "a file")
                 return f"{entry.address}: {file} refused with HTTP {entry.status}: {entry.reason}"

@@ -109,12 +109,12 @@ class Busy:
 
 
 class Backend(Protocol):
-    """Where one environment's state, journals and lock live.
+    """Where one environment's state, journals and lock live."""
 
-    `distant`: whether each call crosses a network, so that it pays to have many records on their way at once.
-    """
-
-    distant: bool
+    @property
+    def distant(self) -> bool:
+        """Whether every call crosses a network, so that it pays to have much under way at once."""
+        ...
 
     def describe(self) -> str:
         """Where the state is, as messages call it."""
@@ -170,6 +170,10 @@ class Backend(Protocol):
 
     def renew(self, info: LockInfo, *, lease: float) -> LockInfo:
         """Make the lock last `lease` seconds from now. Raises Locked if it is no longer ours, whoever has it now."""
+        ...
+
+    def check(self, info: LockInfo) -> None:
+        """Return if the lock is ours at this moment; changes nothing. Raises Locked if not, whoever has it now."""
         ...
 
     def unlock(self, lock_id: str) -> None:

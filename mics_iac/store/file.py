@@ -125,6 +125,11 @@ class FileBackend:
         with self._guard, told("renew the lock", self._lock_path):
             return self._lock.renew(info, lease=lease)
 
+    def check(self, info: LockInfo) -> None:
+        """See Backend."""
+        with self._guard, told("look at the lock", self._lock_path):
+            self._lock.check(info)
+
     def unlock(self, lock_id: str) -> None:
         """See Backend."""
         with self._guard, told("let the lock go", self._lock_path):

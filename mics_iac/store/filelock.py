@@ -80,14 +80,19 @@ class FileLock:
 
     def renew(self, info: LockInfo, *, lease: float) -> LockInfo:
         """See Backend.renew."""
-        if self._held is None or self._held[0] != info.id or self.is_lost():
-            raise lost(info, self.holder())
+        self.check(info)
+        assert self._held is not None
         renewed = msgspec.structs.replace(info, expires=milliseconds(self._clock.now() + lease))
         # Written in place: if the lock was taken over this instant, the bytes go to a file without a name.
         self._fill(self._held[1], renewed)
         if self.is_lost():
             raise lost(info, self.holder())
         return renewed
+
+    def check(self, info: LockInfo) -> None:
+        """See Backend.check."""
+        if self._held is None or self._held[0] != info.id or self.is_lost():
+            raise lost(info, self.holder())
 
     def release(self, lock_id: str) -> None:
         """See Backend.unlock."""

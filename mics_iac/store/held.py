@@ -23,9 +23,8 @@ from mics_iac.core.state import State, encode_state
 from mics_iac.errors import Locked, MicsError, StateConflict, StoreFailed
 from mics_iac.store.backend import LEASE, Backend, LockInfo, milliseconds
 from mics_iac.store.context import RunContext
-from mics_iac.store.history import History, read_history, serial_of, with_sheltered
-from mics_iac.store.lease import Lease, take
-from mics_iac.store.shelter import Shelter
+from mics_iac.store.history import History, read_history, serial_of
+from mics_iac.store.lease import Clearance, Lease, take
 from mics_iac.store.survey import mend, survey
 
 SAVING = 60.0
@@ -43,7 +42,7 @@ def hold(
     clock: Clock,
     context: RunContext,
     lock_timeout: float = 0.0,
-    lease: float = LEASE,
+    trust: float = 0.0,
     tell: Callable[[Entry], None] = silent,
     repair: bool = False,
     also_moved: bool = False,
@@ -53,6 +52,7 @@ def hold(
     With `repair`, what is damaged is mended before it is read; `Held.mended` tells what was. With `also_moved`, a state
     that was moved elsewhere is held too, for who moves it on or puts another in its place. Outcomes that can no longer
     be recorded are kept in the context's shelter; what earlier runs kept there is recorded before anything is done.
+    `trust` is for how many seconds a clearance takes the backend's word that the lock is held (`store/lease`).
     `tell` gets every durable entry once, in order, from whichever thread led its group; it must not call `record` or
     `save`. On leaving with an error the state is saved all the same; if that fails too, a note on the error says so
     and the journal holds what the save would have.
@@ -60,11 +60,11 @@ def hold(
     Raises Locked, StateUnreadable (damaged, newer, moved, another platform's or environment's), StateConflict,
     StoreFailed.
     """
-    with take(backend, context.claim(), clock=clock, lease=lease, timeout=lock_timeout) as kept:
+    with take(backend, context.claim(), clock=clock, lease=LEASE, timeout=lock_timeout) as kept:
         mended = _mend(backend, kept, context) if repair else None
         history = read_history(backend, api_url=context.api_url, environment=context.environment, also_moved=also_moved)
         backend.drop(list(history.done))
-        held = Held(backend, history, kept, clock=clock, context=context, tell=tell, mended=mended)
+        held = Held(backend, history, kept, clock=clock, context=context, trust=trust, tell=tell, mended=mended)
         try:
             held.take_over()
             yield held
@@ -78,23 +78,6 @@ def _mend(backend: Backend, lease: Lease, context: RunContext) -> Mended:
     found = survey(backend, api_url=context.api_url, environment=context.environment)
     lease.fence(SAVING)
     return mend(backend, found, lineage=context.lineage, version=context.version)
-
-
-def peek(
-    backend: Backend,
-    *,
-    api_url: str,
-    environment: str | None,
-    also_moved: bool = False,
-    shelter: Shelter | None = None,
-) -> Ledger:
-    """The ledger as it stands, with what is kept in the shelter, without the lock and without writing anything.
-
-    A run that is going on may have recorded more a moment later. Where there is no state yet, the ledger is empty and
-    its lineage is "". Raises StateUnreadable (also for a state that was moved, unless `also_moved`) and StoreFailed.
-    """
-    history = read_history(backend, api_url=api_url, environment=environment, also_moved=also_moved)
-    return with_sheltered(history, shelter)[0]
 
 
 class Held:
@@ -113,6 +96,7 @@ class Held:
         clock: Clock,
         context: RunContext,
         tell: Callable[[Entry], None],
+        trust: float = 0.0,
         mended: Mended | None = None,
     ) -> None:
         self.mended = mended
@@ -121,6 +105,7 @@ class Held:
         self._lease = lease
         self._clock = clock
         self._context = context
+        self._trust = trust
         self._tell = tell
         self._version = history.version
         self._serial = history.state.serial
@@ -185,6 +170,10 @@ class Held:
         """
         self._refuse_broken()
         self._lease.fence(seconds)
+
+    def clearance(self) -> Clearance:
+        """What the request of an intent asks before it leaves: to be drawn after the record of that intent."""
+        return Clearance(self._lease, self._lease.mark(), trust=self._trust, refuse=self._refuse_broken)
 
     def record(self, *entries: Entry) -> None:
         """Make these entries durable, together and in this order, and fold them in; returns after that.

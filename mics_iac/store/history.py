@@ -45,6 +45,23 @@ class History:
         return ledger
 
 
+def peek(
+    backend: Backend,
+    *,
+    api_url: str,
+    environment: str | None,
+    also_moved: bool = False,
+    shelter: Shelter | None = None,
+) -> Ledger:
+    """The ledger as it stands, with what is kept in the shelter, without the lock and without writing anything.
+
+    A run that is going on may have recorded more a moment later. Where there is no state yet, the ledger is empty and
+    its lineage is "". Raises StateUnreadable (also for a state that was moved, unless `also_moved`) and StoreFailed.
+    """
+    history = read_history(backend, api_url=api_url, environment=environment, also_moved=also_moved)
+    return with_sheltered(history, shelter)[0]
+
+
 @dataclass(frozen=True, slots=True)
 class _Read:
     name: str

@@ -6,8 +6,11 @@ so it never believes in more time than the backend gave. Knows nothing of state 
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Self
 
@@ -45,13 +48,13 @@ class Lease:
         self._info = info
         self._clock = clock
         self._length = lease
-        self._begun = begun
-        self._lasts = lease
+        # Replaced as a whole, so that it can be read without the guard while the backend is being asked again.
+        self._standing = _Standing(asked=begun, serves=0, renewed=begun, lasts=lease)
         self._lost: Locked | None = None
         self._guard = threading.Lock()
-        # Fences are numbered as they are asked: a renewal serves all that were asked before it began.
+        # Moments are numbered as they are marked: an answer serves all that were marked before its question.
         self._numbers = itertools.count(1)
-        self._asked = self._served = 0
+        self._marked = 0
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._keep, name="mics-iac lease", daemon=True)
 
@@ -76,34 +79,81 @@ class Lease:
                 raise
             error.add_note(f"besides, the lock could not be let go: {failure}; it ends by itself")
 
+    def mark(self) -> int:
+        """Mark this moment: the number by which an answer is known to have been asked for after it."""
+        mark = self._marked = next(self._numbers)
+        return mark
+
     def fence(self, seconds: float) -> None:
         """Return only if the lock is ours and stays so for `seconds`; else raises Locked or StoreFailed.
 
         To be called right before anything that two runs must not do at once, with the longest that it may take. The
         backend is asked after the call, always: so whoever recorded an intent before it knows that the lock was held
         after that record, and that whoever takes the lock from him reads the intent. Fences that wait for each other
-        share one renewal.
+        share one question.
         """
-        mine = self._asked = next(self._numbers)
-        with self._guard:
-            if self._lost is not None or self._served < mine or self._left() < seconds:
-                self._renew(seconds + self._length / 2)
+        self.confirm(seconds, since=self.mark(), within=0.0)
 
-    def _left(self) -> float:
-        return self._lasts - self._begun.elapsed()
+    def ask(self, *, since: int) -> None:
+        """Have an answer that was asked for after the mark `since`; raises Locked or StoreFailed."""
+        with self._guard:
+            if self._lost is not None or self._standing.serves < since:
+                # Renewed early, so that it is seldom too short for a request whose turn has come.
+                self._ask(self._length * 0.9)
+
+    def confirm(self, seconds: float, *, since: int, within: float) -> None:
+        """As `fence`, but an answer counts that was asked for after the mark `since`, less than `within` seconds ago.
+
+        Asks again if there is none. Does not wait for a question that is under way if there is.
+        """
+        if self._confirms(seconds, since=since, within=within):
+            return
+        now = self.mark()
+        with self._guard:
+            # While this one waited for the guard, another may have asked: after the mark of the call, or lately.
+            if not (
+                self._confirms(seconds, since=since, within=within)
+                or self._confirms(seconds, since=now, within=float("inf"))
+            ):
+                self._ask(seconds)
+
+    def _confirms(self, seconds: float, *, since: int, within: float) -> bool:
+        if self._lost is not None:
+            raise self._lost
+        known = self._standing
+        return known.serves >= since and known.asked.elapsed() < within and known.left() >= seconds
+
+    def _ask(self, seconds: float) -> None:
+        """Ask whether the lock is ours; renewed if it would not last that long, and always where that costs no more.
+
+        A distant store may bear few writes of one object in a second, but any number of reads.
+        """
+        if self._lost is None and self._backend.distant and self._standing.left() >= seconds:
+            serves, asked = self._marked, _Moment(self._clock)
+            with self._noticing():
+                self._backend.check(self._info)
+            self._standing = replace(self._standing, asked=asked, serves=serves)
+        else:
+            self._renew(seconds + self._length / 2)
 
     def _renew(self, least: float) -> None:
         if self._lost is not None:
             raise self._lost
-        covers, begun = self._asked, _Moment(self._clock)
+        serves, asked = self._marked, _Moment(self._clock)
         # Never shorter than it is: another thread's longer request may be under way.
-        lease = max(self._length, least, self._left())
-        try:
+        lease = max(self._length, least, self._standing.left())
+        with self._noticing():
             self._info = self._backend.renew(self._info, lease=lease)
+        self._standing = _Standing(asked, serves, renewed=asked, lasts=lease)
+
+    @contextlib.contextmanager
+    def _noticing(self) -> Iterator[None]:
+        """A lock that was lost stays lost, though it may be free again later."""
+        try:
+            yield
         except Locked as error:
             self._lost = error
             raise
-        self._begun, self._lasts, self._served = begun, lease, covers
 
     def _keep(self) -> None:
         # Waits in real time, whatever the clock of a test says: this thread only bridges long pauses between fences,
@@ -116,6 +166,37 @@ class Lease:
                     return
                 except StoreFailed:
                     continue
+
+
+@dataclass(frozen=True, slots=True)
+class Clearance:
+    """The word of the lock that one request may leave: drawn when its intent is durable, asked when it leaves.
+
+    Every request has its own. The backend is asked after it was drawn, however lately others asked: so whoever takes
+    the lock over reads the intent. Where asking takes long, it may be asked ahead, while the request waits for its
+    turn; an answer counts then if the question was put less than `trust` seconds before the request leaves, by
+    whomever. 0: only a question put at that very moment counts. `refuse` raises if nothing may leave whoever holds the
+    lock.
+    """
+
+    lease: Lease
+    since: int
+    trust: float
+    refuse: Callable[[], None]
+
+    def ask_ahead(self) -> None:
+        """Ask before it is known when the request leaves, where such an answer may count; raises as the call does."""
+        if self.trust > 0:
+            self.refuse()
+            self.lease.ask(since=self.since)
+
+    def __call__(self, seconds: float) -> None:
+        """Return only if the request may leave now, and the lease outlasts the `seconds` that it may take at most.
+
+        Raises Locked if the lock was lost, StoreFailed if it cannot be renewed or a record failed: then send nothing.
+        """
+        self.refuse()
+        self.lease.confirm(seconds, since=self.since, within=self.trust)
 
 
 class _Moment:
@@ -132,6 +213,23 @@ class _Moment:
         The monotonic one may stand still while the machine is suspended, the other one may be set back.
         """
         return max(self._clock.now() - self._now, self._clock.monotonic() - self._monotonic)
+
+
+@dataclass(frozen=True, slots=True)
+class _Standing:
+    """What the backend said: the lock is ours, and lasts so many seconds from before it was last renewed.
+
+    `asked` is the moment before the last question, which serves all marks up to the number `serves`.
+    """
+
+    asked: _Moment
+    serves: int
+    renewed: _Moment
+    lasts: float
+
+    def left(self) -> float:
+        """How many seconds the lease still lasts, at the least."""
+        return self.lasts - self.renewed.elapsed()
 
 
 def _locked(backend: Backend, holder: Holder | None, timeout: float) -> Locked:

@@ -126,6 +126,12 @@ class MemoryBackend:
             self._place.lock = renewed
             return renewed
 
+    def check(self, info: LockInfo) -> None:
+        """See Backend."""
+        with self._place.guard:
+            if self._place.lock is None or self._place.lock.id != info.id:
+                raise lost(info, self._place.lock)
+
     def unlock(self, lock_id: str) -> None:
         """See Backend."""
         with self._place.guard:

@@ -128,6 +128,7 @@ def make_stand(
     patience: Patience | None = None,
     page_size: int = 500,
     chance: Callable[[], float] = lambda: 0.5,
+    uploads: int = 4,
 ) -> Stand:
     clock = SteppingClock()
     sandbox = Sandbox(
@@ -142,7 +143,7 @@ def make_stand(
         token=token,
         clock=clock,
         adapter=SandboxAdapter(sandbox, faults, wait=clock.sleep),
-        limits=Limits(patience=patience or Patience()),
+        limits=Limits(patience=patience or Patience(), uploads=uploads),
         chance=chance,
         observe=seen.append,
     )

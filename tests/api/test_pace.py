@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack, closing
 
 from hypothesis import given
@@ -13,8 +13,9 @@ from mics_iac.api.client import MicsApi
 from mics_iac.api.limits import Limits
 from mics_iac.api.pace import Pace
 from mics_iac.api.transport import Transport
+from mics_iac.sandbox.faults import Fault
 from tests.api.loopback import JSON_OK, Peer, serving
-from tests.api.stand import TOKEN, SteppingClock, opens
+from tests.api.stand import TOKEN, MakeStand, SteppingClock, opens, profiles, settings
 from tests.api.test_sockets import EXECUTION
 
 
@@ -79,3 +80,24 @@ def test_calls_and_uploads_have_their_own_limits_and_use_them_fully() -> None:
             assert all(one.result().steady for one in lists)
             assert {one.result().id for one in uploads} == {"77"}
     assert most == {"GET": 3, "POST": 2}
+
+
+def test_a_call_that_waits_to_try_again_keeps_its_turn(make: MakeStand) -> None:
+    """A platform that asks for patience gets it: while one call waits, none that is ready comes in its place."""
+    stand = make(uploads=1)
+    import_id = stand.api.create_import(settings()).id
+    stand.strike(Fault("throttle", method="POST", path="*/executions"))
+    patient, others = stand.clock.sleep, list[Future[str]]()
+    with ThreadPoolExecutor(1) as pool:
+
+        def sleep(seconds: float) -> None:
+            others.append(pool.submit(stand.upload, import_id, profiles(2)))
+            # It must not end; were it let through, it would have long ended by then.
+            wait(others, timeout=0.3)
+            patient(seconds)
+
+        stand.clock.sleep = sleep  # type: ignore[method-assign]  # what happens while one waits
+        stand.upload(import_id, profiles(1))
+        wait(others, timeout=30)
+    uploads = [(one.attempt, one.status) for one in stand.seen if one.path.endswith("/executions")]
+    assert uploads == [(1, 429), (2, 200), (1, 200)]

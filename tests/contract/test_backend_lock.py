@@ -41,6 +41,24 @@ def test_the_holder_is_told_with_the_backends_times(place: Place) -> None:
     client.unlock("a")
 
 
+def test_whether_it_is_still_held_can_be_asked_without_changing_anything(place: Place) -> None:
+    one, two = place.client(), place.client()
+    info = taken(one.lock(claim("a"), lease=600))
+    place.clock.advance(100)
+    one.check(info)
+    assert two.holder() == info
+    two.break_lock("a")
+    with pytest.raises(Locked, match="nobody holds it"):
+        one.check(info)
+    theirs = taken(two.lock(claim("b", "bob@laptop"), lease=600))
+    with pytest.raises(Locked, match="bob@laptop"):
+        one.check(info)
+    two.check(theirs)
+    two.unlock("b")
+    with pytest.raises(Locked):
+        two.check(theirs)
+
+
 def test_a_second_one_is_told_who_holds_it(place: Place) -> None:
     one, two = place.client(), place.client()
     info = taken(one.lock(claim("a", "ana@build-7"), lease=600))

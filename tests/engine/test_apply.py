@@ -385,20 +385,22 @@ def test_interruption_lets_what_runs_end_and_saves(rig: Rig) -> None:
     assert len(set(rig.loaded())) == 6
 
 
-def test_interruption_while_imports_are_made_creates_no_more(rig: Rig) -> None:
+@pytest.mark.parametrize(("kind", "made"), [(journal.CreateBegun, 0), (journal.ImportCreated, 1)])
+def test_interruption_while_imports_are_made_creates_no_more(rig: Rig, kind: type, made: int) -> None:
     rig.declare(many(6))
     rig.limit(parallelism=1)
 
     def stop(told: object) -> None:
-        if isinstance(told, journal.CreateBegun):
+        if isinstance(told, kind):
             rig.stop.request(15)
 
     rig.on_tell = stop
     outcome = rig.apply()
     assert outcome.exit_code == 143
-    assert len(rig.sandbox.imports()) == 1
-    assert len(outcome.unfinished) == 5
-    assert list(rig.state().imports) == ["fr/import-0"]
+    assert len(rig.sandbox.imports()) == made
+    assert len(outcome.unfinished) == 6 - made
+    assert list(rig.state().imports) == ["fr/import-0"][:made]
+    assert not rig.state().creating
 
 
 def test_a_failure_is_told_at_once_and_kept_for_the_end(rig: Rig) -> None:

@@ -14,8 +14,11 @@ from mics_iac.sandbox.faults import Fault
 from mics_iac.sandbox.profile import Profile
 from mics_iac.sandbox.sandbox import Sandbox
 from tests.clocks import SteppingClock
+from tests.engine.afar import EVERYWHERE
 from tests.engine.test_two_at_once import beside, when
 from tests.rig import Rig, digest, visits
+
+pytestmark = EVERYWHERE
 
 YEAR = 365 * 86_400.0
 

@@ -7,7 +7,10 @@ import pytest
 from mics_iac.core import journal
 from mics_iac.core.plan import Stuck, Upload
 from mics_iac.sandbox.faults import Fault
+from tests.engine.afar import EVERYWHERE
 from tests.rig import Rig, digest, manifest, visits
+
+pytestmark = EVERYWHERE
 
 UPLOADS = "*/executions"
 

@@ -14,8 +14,11 @@ from mics_iac.engine import addresses, workflow
 from mics_iac.engine.resolution import resolve
 from mics_iac.errors import GuardRefused, Locked, StateConflict
 from mics_iac.sandbox.faults import Fault
+from tests.engine.afar import EVERYWHERE
 from tests.engine.test_two_at_once import beside, unlock_by_hand
 from tests.rig import Rig, digest, manifest, visits
+
+pytestmark = EVERYWHERE
 
 UPLOADS, CREATES = "*/executions", "*/document_imports"
 A, B = visits(0, 3), visits(10, 3)

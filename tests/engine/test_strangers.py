@@ -12,8 +12,11 @@ from mics_iac.core.plan import Upload
 from mics_iac.errors import GuardRefused
 from mics_iac.sandbox.faults import Fault, Kind
 from mics_iac.sandbox.sandbox import Sandbox
+from tests.engine.afar import EVERYWHERE
 from tests.rig import Rig, digest, manifest, visits
 from tests.store.stand import Died
+
+pytestmark = EVERYWHERE
 
 UPLOADS = "*/executions"
 CREATES = "*/document_imports"

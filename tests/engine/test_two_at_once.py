@@ -9,10 +9,14 @@ import pytest
 from mics_iac.core import journal
 from mics_iac.core.outcome import Outcome
 from mics_iac.core.progress import Sending, Told
+from mics_iac.engine.world import FRESH
 from mics_iac.errors import Locked
 from mics_iac.store.backend import MARGIN
 from mics_iac.store.file import FileBackend
+from tests.engine.afar import EVERYWHERE
 from tests.rig import Rig, digest, visits
+
+pytestmark = EVERYWHERE
 
 DAYS = 3 * 86_400.0
 
@@ -85,6 +89,32 @@ def test_who_stood_still_within_his_lease_goes_on(rig: Rig) -> None:
     is_right(rig, visits(0, 3))
 
 
+@pytest.mark.parametrize("seconds", [FRESH + 1, 500.0])
+def test_what_other_hands_loaded_while_a_run_stood_still_is_not_loaded_again(rig: Rig, seconds: float) -> None:
+    """The lock is still held, so nothing but another look at the platform tells."""
+    text = visits(0, 3)
+    rig.write("data/a.ndjson", text)
+
+    def stand_still() -> None:
+        rig.clock.sleep(seconds)
+        (made,) = rig.sandbox.imports()
+        rig.sandbox.add_execution(made.id, text.encode())
+
+    when(journal.UploadBegun, stand_still, rig)
+    assert rig.apply().exit_code == 0
+    is_right(rig, text)
+    assert not any(isinstance(t, journal.UploadAccepted) for t in rig.told)
+    assert rig.plan().empty
+
+
+def test_who_stood_still_looks_again_and_sends(rig: Rig) -> None:
+    rig.write("data/a.ndjson", visits(0, 3))
+    when(journal.UploadBegun, lambda: rig.clock.sleep(FRESH + 1), rig)
+    assert rig.apply().exit_code == 0
+    is_right(rig, visits(0, 3))
+    assert len(rig.calls("GET", "/executions")) >= 2
+
+
 def test_a_lock_broken_by_hand_between_intent_and_request(rig: Rig) -> None:
     """No time passes at all: what the other run does depends on the record, not on a clock."""
     rig.write("data/a.ndjson", visits(0, 3))
@@ -105,7 +135,12 @@ def test_a_lock_broken_by_hand_while_a_file_is_sent(rig: Rig) -> None:
     """The file is never completed on the wire, so the run that took the lock may send it."""
     text = visits(0, 5000)
     rig.write("data/a.ndjson", text)
-    when(Sending, lambda: unlock_by_hand(rig), rig)
+
+    def broken() -> None:
+        unlock_by_hand(rig)
+        rig.clock.sleep(1)
+
+    when(Sending, broken, rig)
     with pytest.raises(Locked, match="lost the lock"):
         rig.apply()
     assert rig.loaded() == []

@@ -14,7 +14,7 @@ from mics_iac.core.state import Execution, ImportState, Incarnation, State
 from mics_iac.engine.project import SANDBOX_URL
 from mics_iac.sandbox.sandbox import SeenExecution, SeenImport
 from mics_iac.store.file import FileBackend
-from mics_iac.store.held import peek
+from mics_iac.store.history import peek
 from tests.laws.model_project import Project, Wish
 from tests.rig import Rig
 

@@ -15,7 +15,8 @@ from mics_iac.core.state import State, decode_state, encode_state
 from mics_iac.errors import StoreFailed
 from mics_iac.store.backend import MARGIN, RING
 from mics_iac.store.file import FileBackend
-from mics_iac.store.held import hold, peek
+from mics_iac.store.held import hold
+from mics_iac.store.history import peek
 from tests.store.stand import API, Died, FaultyDisk, SetClock, context, created, upload
 
 FIRST: list[tuple[Entry, ...]] = [(created("fr/a"),), upload(1, "fr/a")]

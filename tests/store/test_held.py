@@ -18,7 +18,8 @@ from mics_iac.core.state import State, decode_state, encode_state
 from mics_iac.errors import Locked, MicsError, StateConflict, StateUnreadable, StoreFailed
 from mics_iac.store.backend import Backend, Snapshot
 from mics_iac.store.file import FileBackend
-from mics_iac.store.held import Held, hold, peek
+from mics_iac.store.held import Held, hold
+from mics_iac.store.history import peek
 from mics_iac.store.memory import MemoryBackend, MemoryPlace
 from tests.store.stand import ADDRESS, API, SetClock, claim, context, created, executions, upload
 

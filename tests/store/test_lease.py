@@ -207,7 +207,7 @@ def test_fences_that_wait_for_each_other_share_a_renewal(clock: SetClock) -> Non
         assert held_up.wait(30)
         for thread in threads[1:]:
             thread.start()
-        while lease._asked < 8:
+        while lease._marked < 8:
             threads[0].join(0.001)
         let_go.set()
         for thread in threads:

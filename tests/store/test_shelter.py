@@ -15,7 +15,8 @@ from mics_iac.core.journal import Entry
 from mics_iac.core.state import decode_state
 from mics_iac.errors import StoreFailed
 from mics_iac.store.context import RunContext
-from mics_iac.store.held import Held, hold, peek
+from mics_iac.store.held import Held, hold
+from mics_iac.store.history import peek
 from mics_iac.store.memory import MemoryBackend, MemoryPlace
 from mics_iac.store.shelter import Shelter
 from tests.store.stand import ADDRESS, API, SetClock, context, created, executions, upload

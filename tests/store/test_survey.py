@@ -14,7 +14,8 @@ from mics_iac.core.state import State, decode_state, encode_state
 from mics_iac.errors import StateDamaged, StateUnreadable
 from mics_iac.store.backend import Backend, Snapshot
 from mics_iac.store.file import FileBackend
-from mics_iac.store.held import hold, peek
+from mics_iac.store.held import hold
+from mics_iac.store.history import peek
 from mics_iac.store.memory import MemoryBackend, MemoryPlace
 from mics_iac.store.survey import Survey, health, survey
 from tests.store.stand import ADDRESS, API, SetClock, context, created, upload
