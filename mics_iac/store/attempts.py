@@ -19,6 +19,8 @@ T = TypeVar("T")
 # seconds together. A store that answers with errors for a moment stops nobody, and one that is gone is told soon.
 _ATTEMPTS = 6
 _FIRST_PAUSE = 0.4
+# Seconds after which none is made any more: where each of them only ends by its own timeout, one does not wait for six.
+_ENOUGH = 20.0
 
 
 class Unsure(Exception):
@@ -35,12 +37,16 @@ class Attempts:
 
     def __iter__(self) -> Iterator[bool]:
         """One turn an attempt, with a pause before each but the first; whether it is the last."""
+        begun = self._clock.monotonic()
         for number in range(_ATTEMPTS):
             if number:
                 # A run that was asked to end still has to record what it did: it waits no more, but tries.
                 with contextlib.suppress(Interrupted):
                     self._clock.sleep(_FIRST_PAUSE * 2 ** (number - 1) * self._chance())
-            yield number == _ATTEMPTS - 1
+            last = number == _ATTEMPTS - 1 or self._clock.monotonic() - begun > _ENOUGH
+            yield last
+            if last:
+                return
 
     def until_answered(self, ask: Callable[[], T]) -> T:
         """What comes of a request that may be made as often as one likes; StoreFailed where nothing does."""

@@ -187,9 +187,25 @@ def _condition(token: str) -> dict[str, str]:
     return {name: text for name, text in (("e_tag", e_tag), ("version", version)) if text is not None}
 
 
+# What the library's diagnosis tells of a connection that failed, in words a user can act on.
+_CONNECTION = {
+    "ConnectionRefused": "the connection was refused",
+    "dns error": "its name cannot be resolved",
+    "ertificate": "its TLS certificate is not trusted; SSL_CERT_FILE may name the certificates of your own network",
+    "TimedOut": "it timed out",
+    "kind: Timeout": "it timed out",
+}
+
+
 def _reason(error: Exception) -> str:
     """What happened, on one line: without the library's own diagnosis, and without a query, which may be signed."""
-    text = str(error).partition("\n\nDebug source")[0]
+    text, _, diagnosis = str(error).partition("\n\nDebug source")
+    for mark, words in _CONNECTION.items():
+        if "HttpError" in diagnosis and mark in diagnosis:
+            return words
     code = re.search(r"<Code>(\w+)</Code>", text)
     text = re.sub(r"\?[^\s)]*", "", " ".join(text.partition("<?xml")[0].split())).removesuffix(":")
+    text = re.sub(
+        r"^Generic \w+ error: (Error performing \w+ request: )?|^Object at location \S+ not found: ", "", text
+    )
     return f"{text} {code[1]}" if code else text[:500]

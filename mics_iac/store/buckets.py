@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 # Bounds of one request; a state of some ten megabytes goes through a slow line in that time.
 _TIMEOUT = "90s"
-_CONNECT_TIMEOUT = "10s"
+_CONNECT_TIMEOUT = "5s"
 # Where any of these is set, the environment itself has credentials for AWS.
 _AWS_OWN = (
     "AWS_ACCESS_KEY_ID",
