@@ -17,6 +17,7 @@ ROOT = Path(__file__).parents[2]
     [
         ("many", ["--count", "5"], "second plan"),
         ("soak", ["--rounds", "1", "--processes", "2", "--seed", "1"], "missing: 0"),
+        ("soak", ["--rounds", "1", "--processes", "2", "--seed", "1", "--state", "gitlab"], "missing: 0"),
         pytest.param(
             "upload",
             ["--size-mb", "2", "--rounds", "1"],

@@ -160,6 +160,7 @@ class AtServer:
     distant = True
 
     def __init__(self, documents: Documents, way: Way, flavour: Flavour) -> None:
+        self._numbered = flavour == "gitlab"
         folder = "/api/v4/projects/7/terraform/state/" if flavour == "gitlab" else "/states/"
         self._path = f"{folder}{_NAME}"
         self._documents = documents
@@ -197,7 +198,7 @@ class AtServer:
     def put_piece(self, name: str, data: bytes) -> None:
         """See Kept."""
         if name == "document":
-            self._documents.write(self._path, self._halves()[0] + data, serial=self._document().serial)
+            self._write(self._halves()[0] + data, self._document().serial)
         elif name == "state":
             self.put_state(data)
         else:
@@ -220,9 +221,13 @@ class AtServer:
     def _put(self, document: Document) -> None:
         """Replace the document as somebody would who has the lock: by a version of its own."""
         serial = document.serial + 1
-        self._documents.take_serial(self._path, serial)
         put = msgspec.structs.replace(document, serial=serial, revision=f"by-hand-{serial}")
-        self._documents.write(self._path, encode_document(put), serial=serial)
+        self._write(encode_document(put), serial)
+
+    def _write(self, data: bytes, serial: int) -> None:
+        if self._numbered:
+            self._documents.take_serial(self._path, serial)
+        self._documents.write(self._path, data, serial=serial if self._numbered else 0)
 
     def _halves(self) -> tuple[bytes, bytes]:
         data = self._documents.body(self._path) or b""
