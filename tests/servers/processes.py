@@ -41,6 +41,10 @@ class Distant:
         """Each fault in force, and how often it struck."""
         return msgspec.json.decode(self._control("GET", "faults"), type=list[tuple[Fault, int]])
 
+    def clear(self) -> None:
+        """Nothing goes wrong any more."""
+        self._control("DELETE", "faults")
+
     def seen(self) -> list[Seen]:
         """The requests that came in since it was made new, oldest first."""
         return msgspec.json.decode(self._control("GET", "requests"), type=list[Seen])
@@ -67,7 +71,7 @@ class Distant:
 
     def mend(self) -> None:
         """Nothing goes wrong any more, nothing was seen, no latency, the clock goes right. What it keeps, it keeps."""
-        self._control("DELETE", "faults")
+        self.clear()
         self.delay(0.0)
         self.set_clock()
         self.forget()
