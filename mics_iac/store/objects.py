@@ -139,6 +139,9 @@ class ObjectBackend:
         with contextlib.suppress(Changed):
             self._bucket.put(aside, data, expected=None)
         self.drop([name])
+        with self._guard:
+            # It was never this client's, which may go on under that very name.
+            self._put.pop(name, None)
         return self._where(aside)
 
     def lock(self, claim: LockInfo, *, lease: float) -> LockInfo | Busy:
