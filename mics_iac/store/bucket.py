@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from mics_iac.core.place import CREDENTIALS
 from mics_iac.errors import StoreFailed, StoreRefused
 from mics_iac.store.attempts import Unsure
 
@@ -134,6 +135,11 @@ class Bucket:
                 f"there is no such bucket or container: {self.where}",
                 remedy="make it, or correct where the state is (the manifest's `state`, or --state)",
             )
+        if _NO_CREDENTIALS.search(str(error)):
+            return StoreRefused(
+                f"no credentials were found for {self.where}, and this machine has none of its own",
+                remedy=f"set {CREDENTIALS[self.where.partition(':')[0]]}",
+            )
         if isinstance(error, exceptions.PermissionDeniedError | exceptions.UnauthenticatedError) or _REFUSAL.search(
             str(error)
         ):
@@ -157,6 +163,8 @@ _REFUSAL = re.compile(
     r"AuthenticationFailed|AuthorizationFailure|AuthorizationPermissionMismatch|InvalidAuthenticationInfo|"
     r"AccessDenied|\b40[13] (Unauthorized|Forbidden)|invalid_grant|CredentialProvider"
 )
+# Where the machines of each cloud ask for their own credentials: the last place where they are looked for.
+_NO_CREDENTIALS = re.compile(r"169\.254\.169\.254|metadata\.google\.internal|MissingCredential|metadata token")
 _NO_BUCKET = re.compile(r"NoSuchBucket|ContainerNotFound|bucket does not exist", re.IGNORECASE)
 _IMPOSSIBLE = re.compile(r"<Code>NotImplemented|501 Not Implemented")
 

@@ -6,14 +6,16 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from uuid import uuid4
 
 import pytest
+from obstore.exceptions import GenericError
 
 from mics_iac.core.place import BucketPlace
 from mics_iac.core.state import decode_state
-from mics_iac.errors import Locked, StateConflict, StoreFailed
+from mics_iac.errors import Locked, StateConflict, StoreFailed, StoreRefused
 from mics_iac.store.attempts import Unsure
 from mics_iac.store.backend import LEASE, MARGIN, Busy, LockInfo
 from mics_iac.store.bucket import ANY, Bucket
@@ -239,3 +241,64 @@ def test_a_state_that_was_replaced_behind_the_lock_is_not_overwritten(stand: Sta
         held.record(*upload(1))
         stand.bucket().put(f"{STEM}.json", b"by hand")
     assert stand.bucket().get(f"{STEM}.json").data == b"by hand"  # type: ignore[union-attr]
+
+
+def test_the_name_of_a_journal_that_was_set_aside_may_be_used_again(stand: Stand) -> None:
+    former, mending, name = stand.client(), stand.client(), "00000001-0001"
+    former.append(name, b"damaged\n")
+    former.append(name, b"more of it\n")
+    assert "damaged" in mending.set_aside(name)
+    mending.append(name, b"one\n")
+    mending.append(name, b"two\n")
+    assert [(blob.name, blob.data) for blob in stand.client().journals()] == [(name, b"one\ntwo\n")]
+
+
+# What many do at once.
+
+
+def test_who_waits_asks_for_the_stores_time_once_until_the_lease_may_be_over(stand: Stand) -> None:
+    assert isinstance(stand.client().lock(claim("one"), lease=LEASE), LockInfo)
+    waiting = stand.client()
+    stand.server.forget()
+    for _ in range(10):
+        assert isinstance(waiting.lock(claim("two"), lease=LEASE), Busy)
+        stand.clock.advance(5)
+    assert stand.server.count("PUT") == 1
+    stand.clock.advance(LEASE + MARGIN)
+    # By our clock it may be over: the store says that it is not.
+    assert isinstance(waiting.lock(claim("two"), lease=LEASE), Busy)
+    assert stand.server.count("PUT") == 2
+    stand.store_time(LEASE + MARGIN + 60)
+    stand.clock.advance(LEASE + MARGIN + 60)
+    assert isinstance(waiting.lock(claim("two"), lease=LEASE), LockInfo)
+
+
+def test_first_runs_that_meet_do_not_take_each_others_trials_for_a_store_without_conditions(stand: Stand) -> None:
+    for _ in range(5):
+        stand.bucket().remove([f"{STEM}.lock"])
+        with ThreadPoolExecutor(6) as pool:
+            taken = list(pool.map(lambda n: stand.client().lock(claim(f"{n}"), lease=LEASE), range(6)))
+        assert sum(isinstance(one, LockInfo) for one in taken) == 1
+    assert keys(stand, f"{STEM}.trial") == []
+
+
+def test_a_store_that_puts_whatever_the_condition_is_refused(stand: Stand) -> None:
+    class Careless(LateBucket):
+        def put(self, key: str, data: bytes, *, expected: object = ANY) -> str:
+            return super().put(key, data)
+
+    with pytest.raises(StoreFailed, match="whatever the condition"):
+        stand.client(Careless(stand.bucket())).lock(claim("one"), lease=LEASE)
+    assert keys(stand) == []
+
+
+def test_without_credentials_it_is_said_where_they_are_looked_for() -> None:
+    class Nobody(Bucket):
+        def get(self, key: str) -> None:
+            error = GenericError("Generic S3 error: Error performing PUT http://169.254.169.254/latest/api/token in 1s")
+            raise self._translated(error)
+
+    nobody = Nobody(lambda: None, where="s3://acme-states")  # type: ignore[arg-type, return-value]  # it is not opened
+    with pytest.raises(StoreRefused, match="no credentials were found") as caught:
+        ObjectBackend(nobody, folder="", name="imports.state.json", clock=SetClock()).read()
+    assert "AWS_ACCESS_KEY_ID" in str(caught.value.remedy)
