@@ -135,9 +135,10 @@ class Bucket:
                 f"there is no such bucket or container: {self.where}",
                 remedy="make it, or correct where the state is (the manifest's `state`, or --state)",
             )
-        if _NO_CREDENTIALS.search(str(error)):
+        if _OWN_IDENTITY.search(str(error)):
+            # Told at once, as each cloud's own tools do: whoever set no credentials would wait for nothing else.
             return StoreRefused(
-                f"no credentials were found for {self.where}, and this machine has none of its own",
+                f"there are no credentials for {self.where}: none are set, and the machine has none to give ({text})",
                 remedy=f"set {CREDENTIALS[self.where.partition(':')[0]]}",
             )
         if isinstance(error, exceptions.PermissionDeniedError | exceptions.UnauthenticatedError) or _REFUSAL.search(
@@ -163,8 +164,11 @@ _REFUSAL = re.compile(
     r"AuthenticationFailed|AuthorizationFailure|AuthorizationPermissionMismatch|InvalidAuthenticationInfo|"
     r"AccessDenied|\b40[13] (Unauthorized|Forbidden)|invalid_grant|CredentialProvider"
 )
-# Where the machines of each cloud ask for their own credentials: the last place where they are looked for.
-_NO_CREDENTIALS = re.compile(r"169\.254\.169\.254|metadata\.google\.internal|MissingCredential|metadata token")
+# Where a library asks for the machine's own identity, which it does where it finds no other credentials.
+_OWN_IDENTITY = re.compile(
+    r"performing \w+ \S*(/latest/(api/token|meta-data/)|/computeMetadata/v1/)|token request: Error performing GET |"
+    r"169\.254\.169\.254|metadata\.google\.internal"
+)
 _NO_BUCKET = re.compile(r"NoSuchBucket|ContainerNotFound|bucket does not exist", re.IGNORECASE)
 _IMPOSSIBLE = re.compile(r"<Code>NotImplemented|501 Not Implemented")
 
@@ -205,6 +209,14 @@ _CONNECTION = {
 }
 
 
+# What stands around what a user wants to know.
+_NOISE = re.compile(
+    r"^Generic \w+ error: (Error performing \w+ request: )?|^Object at location \S+ not found: "
+    r"|^The operation lacked .* for path \S+: | in [0-9.]+(ns|µs|ms|s)(?= - )|Server returned non-2xx status code: "
+    r"|:? *<(\?xml|Error|html|!DOCTYPE).*$"
+)
+
+
 def _reason(error: Exception) -> str:
     """What happened, on one line: without the library's own diagnosis, and without a query, which may be signed."""
     text, _, diagnosis = str(error).partition("\n\nDebug source")
@@ -212,8 +224,6 @@ def _reason(error: Exception) -> str:
         if "HttpError" in diagnosis and mark in diagnosis:
             return words
     code = re.search(r"<Code>(\w+)</Code>", text)
-    text = re.sub(r"\?[^\s)]*", "", " ".join(text.partition("<?xml")[0].split())).removesuffix(":")
-    text = re.sub(
-        r"^Generic \w+ error: (Error performing \w+ request: )?|^Object at location \S+ not found: ", "", text
-    )
+    text = re.sub(r"\?[^\s)]*", "", " ".join(text.split()))
+    text = _NOISE.sub("", text).rstrip(": ")
     return f"{text} {code[1]}" if code else text[:500]

@@ -6,13 +6,14 @@ which obstore reads itself; nothing of them passes through here but for AWS prof
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from mics_iac import __version__
-from mics_iac.core.place import BucketPlace
+from mics_iac.core.place import CREDENTIALS, BucketPlace
 from mics_iac.errors import StoreFailed, StoreRefused
 from mics_iac.store.bucket import Bucket
 
@@ -31,6 +32,8 @@ _AWS_OWN = (
     "AWS_SKIP_SIGNATURE",
 )
 _AZURE_OWN = ("KEY", "SAS", "CLIENT", "TOKEN", "SECRET", "IDENTITY", "MSI", "CLI", "SKIP_SIGNATURE")
+# What the library says of credentials that cannot be read or that are none.
+_OF_CREDENTIALS = re.compile(r"credential|service account|Access Key|SAS|Private key|decode", re.IGNORECASE)
 
 
 def open_bucket(place: BucketPlace, environ: Mapping[str, str]) -> Bucket:
@@ -62,6 +65,11 @@ def _opened(place: BucketPlace, environ: Mapping[str, str], where: str) -> Objec
         return _store(place, environ, client_options=options, retry_config={"max_retries": 0})
     except (exceptions.BaseError, ValueError, OSError) as error:
         text = str(error).partition("\n\nDebug source")[0][:300]
+        if _OF_CREDENTIALS.search(text):
+            raise StoreRefused(
+                f"the credentials for {where} cannot be used: {text}",
+                remedy=f"correct what the environment says, or where it points to: {CREDENTIALS[place.backend]}",
+            ) from error
         raise StoreFailed(
             f"cannot open {where}: {text}",
             remedy="correct where the state is (the manifest's `state`, or --state) and the variables of that cloud",

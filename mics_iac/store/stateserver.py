@@ -9,6 +9,7 @@ knows an HTTP library. Redirects are never followed: what is sent is meant for t
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
@@ -213,4 +214,17 @@ def _moment(date: str | None) -> float | None:
 def _reason(error: Exception) -> str:
     """What happened, without the address, which is named beside it."""
     cause = getattr(error, "reason", None) or error
-    return f"{type(cause).__name__}: {str(cause).rpartition('>: ')[2][:300]}"
+    text = re.sub(r"^\w+\(.*?\)?[>)]: ", "", str(cause))[:300]
+    match cause:
+        case urllib3.exceptions.NameResolutionError():
+            return "its name cannot be resolved"
+        case urllib3.exceptions.SSLError():
+            return f"its TLS certificate is not trusted, or it speaks no TLS ({text})"
+        case _ if "refused" in text:
+            return "the connection was refused"
+        case urllib3.exceptions.NewConnectionError():  # a kind of timeout to the library, whatever it was
+            return text
+        case urllib3.exceptions.TimeoutError():
+            return "it timed out"
+        case _:
+            return f"{type(cause).__name__}: {text}"

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from mics_iac.cli.main import main
+from tests.servers import azurite
 
 ROOT = Path(__file__).parents[2]
 
@@ -56,8 +57,10 @@ def write_data(path: Path, first: int, count: int, *, bad: int = 0) -> None:
 
 @pytest.fixture(autouse=True)
 def _bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in list(os.environ):
-        if name.startswith(("MICS_", "GITHUB_", "CI", "GITLAB_")) or name.endswith(("_PROXY", "_proxy")):
+    for name in set(os.environ) - {azurite.VARIABLE}:
+        if name.startswith(("MICS_", "AWS_", "AZURE_", "GOOGLE_", "TF_", "GITHUB_", "CI", "GITLAB_")) or name.endswith(
+            ("_PROXY", "_proxy")
+        ):
             monkeypatch.delenv(name)
     for name in ("NO_COLOR", "FORCE_COLOR", "CLICOLOR_FORCE", "BUILD_URL"):
         monkeypatch.delenv(name, raising=False)

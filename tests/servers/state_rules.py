@@ -1,8 +1,9 @@
-"""What a server of Terraform's http state protocol decides, in three flavours; written from descriptions of it.
+"""What a server of Terraform's http state protocol decides, in four flavours; written from descriptions of it.
 
 `strict` and `lenient` are two readings of what Terraform's documentation of its `http` backend leaves open, `gitlab` is
-what GitLab's documentation and its published source say that its Terraform state API does. Nothing here was tried
-against GitLab. Knows nothing of sockets: requests in, answers out, over one SQLite file.
+what GitLab's documentation and its published source say that its Terraform state API does, `trusting` lets anybody
+write, whoever holds the lock. Nothing here was tried against GitLab. Knows nothing of sockets: requests in, answers
+out, over one SQLite file.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ import msgspec
 from tests.servers.server import as_json, refusal
 from tests.servers.wire import Answer, Request
 
-Flavour = Literal["strict", "lenient", "gitlab"]
+Flavour = Literal["strict", "lenient", "trusting", "gitlab"]
 
 _GITLAB = re.compile(r"/api/v4/projects/[^/]+/terraform/state/[^/]+")
 _ASKED_BY_GITLAB = ("ID", "Operation", "Info", "Who", "Version", "Created", "Path")
@@ -176,7 +177,7 @@ class StateRules:
     def _refused(self, path: str, request: Request) -> Answer | None:
         """The answer to who writes with another lock than the one that is there; None where he may."""
         holder, named = self._documents.lock(path), request.query.get("ID")
-        if (holder or {}).get("ID") == named or (holder is None and not self._strict):
+        if self._flavour == "trusting" or (holder or {}).get("ID") == named or (holder is None and not self._strict):
             return None
         return as_json(holder or {"error": "it is not locked"}, 409 if self._strict else 423)
 

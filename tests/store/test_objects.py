@@ -299,6 +299,6 @@ def test_without_credentials_it_is_said_where_they_are_looked_for() -> None:
             raise self._translated(error)
 
     nobody = Nobody(lambda: None, where="s3://acme-states")  # type: ignore[arg-type, return-value]  # it is not opened
-    with pytest.raises(StoreRefused, match="no credentials were found") as caught:
+    with pytest.raises(StoreRefused, match="there are no credentials") as caught:
         ObjectBackend(nobody, folder="", name="imports.state.json", clock=SetClock()).read()
     assert "AWS_ACCESS_KEY_ID" in str(caught.value.remedy)
