@@ -92,12 +92,13 @@ class InBucket:
             self.put_piece(f"{_STEM}.json", data)
 
     def journals(self) -> list[bytes]:
-        """See Kept. One may be removed while we look: the next run has folded it then."""
-        groups: dict[str, bytes] = {}
+        """See Kept. One may be removed while we look, its first group first: the next run has folded it then."""
+        groups: dict[str, list[bytes | None]] = {}
         for key in self._keys(f"{_STEM}.journal/"):
-            name = key.rpartition("/")[0]
-            groups[name] = groups.get(name, b"") + (self._get(key) or b"")
-        return list(groups.values())
+            name, _, number = key.rpartition("/")
+            if name in groups or int(number) == 1:
+                groups.setdefault(name, []).append(self._get(key))
+        return [b"".join(one for one in some if one is not None) for some in groups.values() if None not in some]
 
     def drop_journals(self) -> None:
         """See Kept."""
