@@ -91,7 +91,8 @@ def move(
     if _is_one_place(source, target):
         raise UsageError(f"the state is there already: {source.backend.describe()}", remedy="name another place")
     held.save()
-    with take(target.backend, held.lock, clock=clock, lease=LEASE, timeout=lock_timeout) as lease:
+    claim = msgspec.structs.replace(held.lock, after=None)
+    with take(target.backend, claim, clock=clock, lease=LEASE, timeout=lock_timeout) as lease:
         there = read_history(target.backend, api_url=api_url, environment=environment, also_moved=True)
         state = _leaving(source, target)
         if state.moved_to and _is_live(there) and there.state.lineage == state.lineage:
