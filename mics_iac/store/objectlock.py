@@ -88,6 +88,7 @@ class ObjectLock:
                     self._prove()
                 elif holder is not None and not self._is_dead(holder, found.version, claim):
                     return Busy(holder)
+                claim = msgspec.structs.replace(claim, after=holder.id if holder is not None else None)
                 with contextlib.suppress(Changed):
                     return self._put(claim, lease=lease, expected=found.version if found is not None else None)
             return Busy(None)
