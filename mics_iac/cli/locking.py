@@ -82,7 +82,11 @@ def force_unlock(given: Common, lock_id: str, *, force: bool) -> int:
         if not (force or _confirmed(given, run, holder)):
             given.screen.show([line("the lock was left as it is")])
             return 1
-        backend.break_lock(lock_id)
+        if not backend.break_lock(lock_id):
+            raise MicsError(
+                f"the lock could not be taken away, or was let go at that moment: {backend.describe_lock()}",
+                remedy="see `mics-iac lock status`",
+            )
     given.screen.show([line(f"unlocked: {visible(lock_id)}")])
     return 0
 

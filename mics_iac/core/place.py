@@ -96,7 +96,8 @@ LOCAL_PATH: Final = r"[^\\\x00-\x1f\x7f]+"
 BACKENDS: Final[tuple[BackendName, ...]] = ("file", "s3", "gs", "az", "http")
 
 CREDENTIALS: Final = {
-    "s3": "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, a web identity, or the machine's own role",
+    "s3": "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, a web identity, a profile (with boto3 installed), or the "
+    "machine's own role",
     "gs": "GOOGLE_APPLICATION_CREDENTIALS, gcloud's own, or the machine's service account",
     "az": "AZURE_STORAGE_ACCOUNT_KEY, AZURE_CLIENT_ID and its fellows, or the machine's own identity",
     "http": "TF_HTTP_USERNAME and TF_HTTP_PASSWORD, or MICS_STATE_HEADER",

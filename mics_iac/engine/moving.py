@@ -84,14 +84,15 @@ def move(
 ) -> Migration:
     """Move the state, which `held` holds at the source, to the target; what open journals hold is saved before.
 
-    The target must hold neither state nor journals, or what another move between these two left there. Raises
+    The target must hold neither state nor journals, or what a move left there that came from it. Raises
     UsageError where both are one place, MicsError where there is nothing to move, GuardRefused for a target that is
     taken, StateUnreadable, Locked, StateConflict and StoreFailed. After any of them it can be run again.
     """
     if _is_one_place(source, target):
         raise UsageError(f"the state is there already: {source.backend.describe()}", remedy="name another place")
     held.save()
-    with take(target.backend, held.lock, clock=clock, lease=LEASE, timeout=lock_timeout) as lease:
+    claim = msgspec.structs.replace(held.lock, after=None)
+    with take(target.backend, claim, clock=clock, lease=LEASE, timeout=lock_timeout) as lease:
         there = read_history(target.backend, api_url=api_url, environment=environment, also_moved=True)
         state = _leaving(source, target)
         if state.moved_to and _is_live(there) and there.state.lineage == state.lineage:
@@ -99,7 +100,13 @@ def move(
         _refuse_taken(source, target, state, there)
         with _told_to_go_on():
             target.backend.drop(list(there.done))
-            writer = _Writer(target.backend, there.version, fence=lambda: lease.fence(SAVING))
+
+            def fence() -> None:
+                # One who slept since he marked the source may have lost that lock, and another one put a state there.
+                held.fence(SAVING)
+                lease.fence(SAVING)
+
+            writer = _Writer(target.backend, there.version, fence=fence)
             return _carry_over(held, source, target, state, there.state.serial, writer)
 
 
@@ -120,7 +127,7 @@ def _done(source: End, target: End, state: State, *, already: bool = False) -> M
 
 
 class _Writer:
-    """Writes one state after the other to the target, each under its lock and read back."""
+    """Writes one state after the other to the target, each under both locks and read back."""
 
     def __init__(self, backend: Backend, version: str | None, *, fence: Callable[[], None]) -> None:
         self._backend = backend
@@ -173,7 +180,11 @@ def _is_live(there: History) -> bool:
 
 
 def _refuse_taken(source: End, target: End, state: State, there: History) -> None:
-    """Raise GuardRefused unless the target is empty, or holds what a move between these two left there."""
+    """Raise GuardRefused unless the target is empty, or holds what a move left there.
+
+    Of a move between these two it may be a backup of the source, which may be of another lineage. Of one to a third
+    place, from where the state came here since, it is an older memory of this state.
+    """
     where, found = target.backend.describe(), there.state
     if there.unsaved:
         raise GuardRefused(
@@ -188,7 +199,9 @@ def _refuse_taken(source: End, target: End, state: State, there: History) -> Non
                 "`mics-iac state pull --out FILE`, then `mics-iac state push FILE --force`",
             )
         return
-    if found.lineage == state.lineage and found.moved_to and _same(found.moved_to, source.address):
+    if found.moved_to and _same(found.moved_to, source.address) and found.lineage in _lineages(source, state):
+        return
+    if found.moved_to and not state.moved_to and found.lineage == state.lineage and found.serial < state.serial:
         return
     whose = "this state's lineage" if found.lineage == state.lineage else f"lineage {visible(found.lineage)}"
     if found.moved_to:
@@ -199,6 +212,10 @@ def _refuse_taken(source: End, target: End, state: State, there: History) -> Non
         f"there is a state at {where} already: of {whose}, serial {found.serial}{moved}",
         remedy=f"choose another place, such as another prefix; or {way_out}",
     )
+
+
+def _lineages(source: End, state: State) -> set[str]:
+    return {state.lineage, *(former.lineage for former in _history(source.backend))}
 
 
 def _is_one_place(source: End, target: End) -> bool:

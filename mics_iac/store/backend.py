@@ -72,6 +72,8 @@ class LockInfo(msgspec.Struct, frozen=True):
     """Who holds the lock, and why. Times are epoch milliseconds, stamped by the backend.
 
     `by_hand`: a person took it, and nothing renews it; its `process` is `nobody`, which is never known to be dead.
+    `after` is the id of the lock that it took over, from a holder who had not let it go; None where it was free, and
+    where that makes no difference: the place takes no write of one whose lock is not there any more.
     Fields that a newer version added are passed over: a lock must stay readable to all.
     """
 
@@ -84,6 +86,7 @@ class LockInfo(msgspec.Struct, frozen=True):
     created: int = 0
     expires: int = 0
     by_hand: bool = False
+    after: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +167,8 @@ class Backend(Protocol):
     def lock(self, claim: LockInfo, *, lease: float) -> LockInfo | Busy:
         """Take the lock for `lease` seconds if nobody has it, or if its holder is known dead or is past his lease.
 
-        Never waits. Returns the claim with the backend's times in it, or who has the lock.
+        Never waits. Returns the claim with the backend's times in it, and `after` where the lock was taken over; or
+        who has it.
         """
         ...
 
@@ -249,6 +253,7 @@ def describe_holder(holder: Holder | None) -> str:
                     "until": f"{moment(holder.expires)} ({ends})",
                     "where": f"{holder.process.host}{process}" if holder.process.host else None,
                     "run": holder.run_url,
+                    "after": f"{holder.after}, which was not let go" if holder.after is not None else None,
                 }
             )
 

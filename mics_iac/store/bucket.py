@@ -166,7 +166,8 @@ _REFUSAL = re.compile(
 )
 # Where a library asks for the machine's own identity, which it does where it finds no other credentials.
 _OWN_IDENTITY = re.compile(
-    r"performing \w+ \S*(/latest/(api/token|meta-data/)|/computeMetadata/v1/)|token request: Error performing GET "
+    r"performing \w+ \S*(/latest/(api/token|meta-data/)|/computeMetadata/v1/)|token request: Error performing GET |"
+    r"169\.254\.169\.254|metadata\.google\.internal"
 )
 _NO_BUCKET = re.compile(r"NoSuchBucket|ContainerNotFound|bucket does not exist", re.IGNORECASE)
 _IMPOSSIBLE = re.compile(r"<Code>NotImplemented|501 Not Implemented")

@@ -69,13 +69,15 @@ class FileLock:
 
     def take(self, claim: LockInfo, *, lease: float) -> LockInfo | Busy:
         """See Backend.lock."""
+        claim = msgspec.structs.replace(claim, after=None)
         for _ in range(_PASSES):
             info = self._make(claim, lease)
             if info is not None:
                 return info
-            busy = self._judge(claim.process)
-            if busy is not None:
-                return busy
+            found = self._judge(claim.process)
+            if isinstance(found, Busy):
+                return found
+            claim = msgspec.structs.replace(claim, after=found)
         return Busy(None)
 
     def renew(self, info: LockInfo, *, lease: float) -> LockInfo:
@@ -156,8 +158,11 @@ class FileLock:
         self._clean()
         return info
 
-    def _judge(self, ours: Process) -> Busy | None:
-        """Who has the lock; None if nobody has any more, so that it is worth trying again."""
+    def _judge(self, ours: Process) -> Busy | str | None:
+        """Who has the lock. If nobody has any more, so that it is worth trying again: the id of the one that ended now.
+
+        None if it was let go, or if another contender was faster.
+        """
         fd = self._open()
         if fd is None:
             return None
@@ -169,8 +174,7 @@ class FileLock:
             record = self._read(fd)
             if not self._is_dead(record.holder, ours, locked=locked):
                 return Busy(record.holder)
-            self._move_away(fd, record.data)
-            return None
+            return record.holder.id if self._move_away(fd, record.data) else None
         finally:
             close(self._disk, fd)
 

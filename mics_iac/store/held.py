@@ -147,8 +147,9 @@ class Held:
     def take_over(self) -> None:
         """Make what earlier runs left behind a part of the state, before anything is done.
 
-        A run that was asleep since it was allowed to save may still replace a state that is far away, where no lock is
-        looked at in the same step. Saved anew, it is no more the one that he would replace; his journal is in it.
+        A run that was asleep since it was allowed to write the state may still replace one that is far away, where no
+        lock is looked at in the same step. Saved anew, it is no more the one that he would replace; his journal is in
+        it. Where he left none (a push, a move, a mend leave none) that he may be there is known by his lock alone.
         """
         if self._shelter is not None:
             kept = self._shelter.kept(self._ledger.lineage)
@@ -160,7 +161,8 @@ class Held:
             self._tell = tell
             self._shelter.clear(list(kept))
         if self._backend.distant:
-            self.save()
+            # Where there is no state there is none to replace, and an empty one would be in the way of a push.
+            self._save(anew=self.lock.after is not None and self._version is not None)
 
     def fence(self, seconds: float) -> None:
         """Return only if this run may still act, and its lease outlasts the next `seconds`.
@@ -201,8 +203,11 @@ class Held:
         Raises Locked if the lock was lost, StateConflict if somebody wrote the state behind it, and StoreFailed. The
         journals stay then, and the next run folds them in.
         """
+        self._save(anew=False)
+
+    def _save(self, *, anew: bool) -> None:
         with self._led(None):
-            if not self._unsaved:
+            if not (self._unsaved or anew):
                 return
             try:
                 self._refuse_broken()

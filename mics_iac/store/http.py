@@ -11,7 +11,6 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from secrets import token_hex
 
@@ -26,6 +25,7 @@ from mics_iac.store.backend import (
     Holder,
     LockInfo,
     Snapshot,
+    is_past,
     lost,
     milliseconds,
     other_id,
@@ -47,6 +47,9 @@ from mics_iac.store.stateserver import NotHeld, StateServer
 
 # How the revision begins of a document that only was to show whether the server takes it.
 _TRIAL = "trial-"
+# Milliseconds that a lease may have begun in the past: the server's time is in seconds, and a request takes some.
+_SLACK = 10_000
+_TRIES = 3
 
 
 @dataclass(slots=True)
@@ -140,8 +143,8 @@ class HttpBackend:
         aside = f"{name}.{self._token()}"
         with self._changing() as change:
             journals = dict(change.document.journals)
-            text = journals.pop(name)
-            whole = {**change.document.aside, aside: text}
+            text = journals.pop(name, None)
+            whole = {**change.document.aside, **({aside: text} if text is not None else {})}
             change.put(msgspec.structs.replace(change.document, journals=journals, aside=whole))
         return f"{self._server.where} (aside: {aside})"
 
@@ -154,9 +157,12 @@ class HttpBackend:
             created = msgspec.structs.replace(claim, created=milliseconds(self._lock.now()))
             try:
                 mine = _Mine(created, self._read())
+                if (awake := self._woken(mine.document)) is not None:
+                    self._lock.release(claim.id)
+                    return Busy(awake)
                 if not mine.document.revision or mine.document.revision.startswith(_TRIAL):
                     self._prove(created)
-                self._put(mine, self._kept(mine, lease))
+                self._keep(mine, lease)
             except Locked:
                 # Some servers let anybody take a lock away: another one found the former holder dead, too.
                 return Busy(self.holder())
@@ -172,16 +178,22 @@ class HttpBackend:
             mine = self._mine
             if mine is None or mine.info.id != info.id:
                 raise lost(info, self.holder())
-            self._put(mine, self._kept(mine, lease))
+            self._keep(mine, lease)
             return self._shown(mine)
 
     def check(self, info: LockInfo) -> None:
         """See Backend. Whoever took the server's lock since has read the document as we put it last, or later."""
         # Without the guard: a record that is on its way meanwhile does not matter.
         mine = self._mine
-        document = self._read() if mine is not None and mine.info.id == info.id else None
-        if document is None or document.lock is None or document.lock.lock.id != info.id:
+        put = mine.document if mine is not None and mine.info.id == info.id else None
+        document = self._read() if put is not None else None
+        if put is None or document is None or document.lock is None or document.lock.lock.id != info.id:
             raise lost(info, self.holder())
+        if document.serial < put.serial:
+            # An earlier one of ours, whose answer was lost, has arrived after a later one.
+            with self._guard:
+                if mine is not None:
+                    self._put(mine, mine.document)
 
     def unlock(self, lock_id: str) -> None:
         """See Backend."""
@@ -222,12 +234,12 @@ class HttpBackend:
 
     def _read(self) -> Document:
         """The document; an empty one where there is none."""
-        data = self._attempts.until_answered(self._server.get).data
+        data = self._lock.saw(self._attempts.until_answered(self._server.get)).data
         if not data:
             return Document()
         return decode_document(data, name=self._server.where) or damaged_document(data)
 
-    @contextmanager
+    @contextlib.contextmanager
     def _changing(self) -> Iterator[_Change]:
         """The document, to be replaced by the one who has the lock; who has not takes it for the moment."""
         with self._guard:
@@ -236,6 +248,22 @@ class HttpBackend:
                 return
             with self._lock.glance() as info:
                 yield _Change(self, _Mine(info, self._read()))
+
+    def _keep(self, mine: _Mine, lease: float) -> None:
+        """Write the lease into the document, as long as it is meant to be by the server's clock."""
+        for _ in range(_TRIES):
+            document = self._kept(mine, lease)
+            self._put(mine, document)
+            # Where this machine stood still on its way there, the lease would have begun in the past.
+            if document.lock is not None and milliseconds(self._lock.now()) - document.lock.at < _SLACK:
+                return
+
+    def _woken(self, document: Document) -> Holder | None:
+        """The holder who renewed his lease after all, while his lock was taken away because it was over."""
+        ended, now = self._lock.ended, document.lock
+        if ended is None or now is None or (now.lock.id, now.at) == (ended.lock.id, ended.at):
+            return None
+        return None if is_past(now.info, now=self._lock.now()) else now.info
 
     def _kept(self, mine: _Mine, lease: float) -> Document:
         keeping = Keeping(mine.info, milliseconds(self._lock.now()), milliseconds(lease))
@@ -267,11 +295,14 @@ class HttpBackend:
 
     def _lost(self, info: LockInfo) -> Locked | StateConflict:
         if info.id.startswith(GLANCE):
-            return StateConflict(f"{self.describe()} was changed by somebody else at the same moment")
+            return StateConflict(
+                f"{self.describe()} was changed by somebody else at the same moment", remedy="run again"
+            )
         return lost(info, self.holder())
 
     def _prove(self, info: LockInfo) -> None:
-        """Refuse a server that takes a document from whoever asks while another one holds its lock."""
+        """Refuse a server that does not say who has its lock, or takes a document from one who has not."""
+        self._lock.prove(info)
         trial = encode_document(Document(serial=1, revision=_TRIAL + self._token()))
         try:
             self._attempts.until_answered(lambda: self._server.post(trial, lock_id=f"not-{info.id}"))

@@ -40,6 +40,8 @@ GLANCE = "mics-iac-glance-"
 _GLANCES = 40
 _PAUSE = 0.1
 _PASSES = 20
+# Seconds for which the local clocks are believed to go as the server's does.
+_STALE = 60.0
 # Seconds that a lock lasts which was taken for a moment by one who died in it.
 _GLANCE_LEASE = 60.0
 
@@ -75,8 +77,10 @@ class ServerLock:
         self._attempts = attempts
         self._clock = clock
         self._token = token
-        # The server's time as last told, and the local moment at which it was.
-        self._told: tuple[float, float] | None = None
+        # The server's time as last told, and the local moment at which it was, on both clocks.
+        self._told: tuple[float, float, float] | None = None
+        # What the document said of the holder from whom the lock was taken last, because his lease was over.
+        self.ended: Keeping | None = None
         # When a lock of which nothing is known was first met, by its id (monotonic).
         self._met: dict[str, float] = {}
         # What the server says of locks that cannot be read, by the id that they get here.
@@ -85,33 +89,60 @@ class ServerLock:
     def saw(self, answer: Answered) -> Answered:
         """Take in the server's time from an answer."""
         if answer.at is not None:
-            self._told = (answer.at, self._clock.monotonic())
+            self._told = (answer.at, self._clock.now(), self._clock.monotonic())
         return answer
 
     def now(self) -> float:
-        """The server's time (epoch seconds)."""
-        if self._told is None:
+        """The server's time (epoch seconds): what it last told and what has passed since, or asked for if that is long.
+
+        By whichever clock saw more of it: one stands still while the machine is suspended, the other may be set back.
+        """
+        if self._told is None or self._elapsed(self._told) > _STALE:
             self.saw(self._attempts.until_answered(self._server.get))
         if self._told is None:
             raise StoreFailed(
                 f"{self._server.where} tells no time (its answers have no Date), so that no lock could ever end",
                 remedy="choose a server, or a proxy before it, that sends the Date header",
             )
-        at, moment = self._told
-        return at + self._clock.monotonic() - moment
+        return self._told[0] + self._elapsed(self._told)
+
+    def _elapsed(self, told: tuple[float, float, float]) -> float:
+        return max(self._clock.now() - told[1], self._clock.monotonic() - told[2])
 
     def take(self, claim: LockInfo, keeping: Callable[[], Keeping | None]) -> Busy | None:
         """Take the lock if nobody has it, or if it may be taken over; `keeping` reads who holds it by the document."""
+        self.ended = None
         for _ in range(_PASSES):
             asked = self._asked(claim)
             if asked is None:
                 return None
-            holder = self._known(asked, keeping())
+            kept = keeping()
+            holder = self._known(asked, kept)
+            if holder is None:
+                continue  # he let it go at that moment
             dead = isinstance(holder, LockInfo) and is_gone(holder.process, ours=claim.process)
             if not (dead or is_past(holder, now=self.now())):
                 return Busy(holder)
+            self.ended = kept if not dead else None
             self.take_away(holder)
         return Busy(None)
+
+    def prove(self, held: LockInfo) -> None:
+        """Refuse a server that gives its lock to two, or that does not say who has it; `held` is ours now."""
+        info = self._glance_info()
+        answer = self._answer(self._claimed(info), info.id)
+        if answer is None:
+            self.release(info.id)
+            raise StoreFailed(
+                f"{self._server.where} gives its lock to two at once, so that it cannot keep two runs apart",
+                remedy="correct lock_address, lock_method and unlock_method, or choose another server",
+            )
+        if _id_of(answer.data) != held.id:
+            raise StoreFailed(
+                f"{self._server.where} does not say who holds its lock (in the answer {answer.status}), so that nobody "
+                "could ever end the one of a dead run",
+                remedy="choose a server that answers with the holder's JSON, as the protocol has it (GitLab does)",
+            )
 
     def holder(self, keeping: Keeping | None) -> Holder | None:
         """Who has it: asked for by taking it for a moment."""
@@ -131,7 +162,8 @@ class ServerLock:
         """Take it from whoever has it; False if he had not."""
         try:
             # What cannot be read has no id to name: then its own bytes are shown to the server.
-            self._unlock(self._raw.get(holder.id) or _encoded(_Info(ID=holder.id)))
+            raw = self._raw.get(holder.id)
+            self._unlock(_encoded(_Info(ID=holder.id)) if raw is None else raw)
         except NotHeld:
             return False
         return True
@@ -143,7 +175,10 @@ class ServerLock:
         asked = self._asked(info)
         if asked is not None:
             holder = self._known(asked, None)
-            raise Locked(f"the state is locked: {self._server.where}\n{describe_holder(holder)}")
+            raise Locked(
+                f"the state is locked: {self._server.where}\n{describe_holder(holder)}",
+                remedy="wait for that run, or see `mics-iac lock status`",
+            )
         try:
             yield info
         finally:
@@ -151,9 +186,7 @@ class ServerLock:
 
     def _asked(self, claim: LockInfo) -> Answered | None:
         """None if the server gave us its lock, else its answer; who has it for a moment only is waited for."""
-        created = datetime.fromtimestamp(self.now(), UTC).isoformat()
-        note = msgspec.json.encode(_Note(claim.id, claim.reason, claim.process)).decode()
-        info = _encoded(_Info(claim.id, claim.operation, note, claim.who, __version__, created, self._server.where))
+        info = self._claimed(claim)
         answer = self._answer(info, claim.id)
         for _ in range(_GLANCES):
             if answer is None or not _id_of(answer.data).startswith(GLANCE):
@@ -161,6 +194,11 @@ class ServerLock:
             self._clock.sleep(_PAUSE)
             answer = self._answer(info, claim.id)
         return answer
+
+    def _claimed(self, claim: LockInfo) -> bytes:
+        created = datetime.fromtimestamp(self.now(), UTC).isoformat()
+        note = msgspec.json.encode(_Note(claim.id, claim.reason, claim.process)).decode()
+        return _encoded(_Info(claim.id, claim.operation, note, claim.who, __version__, created, self._server.where))
 
     def _answer(self, info: bytes, lock_id: str) -> Answered | None:
         lost = False
@@ -192,16 +230,21 @@ class ServerLock:
             else:
                 return
 
-    def _known(self, answer: Answered, keeping: Keeping | None) -> Holder:
-        """What is known of the holder: by the document where it is the same lock, else by what the server says."""
+    def _known(self, answer: Answered, keeping: Keeping | None) -> Holder | None:
+        """What is known of the holder: by the document where it is the same lock, else by what the server says.
+
+        None if the server says that nobody has it any more.
+        """
         said = _said(answer.data)
+        if said is None and _names_nobody(answer.data):
+            return None
+        if keeping is not None and (said is None or keeping.lock.id == said.ID):
+            return keeping.info
         if said is None:
             lock_id = damaged_id(answer.data)
             self._raw[lock_id] = answer.data
             text = visible(answer.data.decode(errors="replace"))
             return DamagedLock(lock_id, text, milliseconds(self._since(lock_id, None) + LEASE))
-        if keeping is not None and keeping.lock.id == said.ID:
-            return keeping.info
         since = self._since(said.ID, said.Created)
         note = _note_of(said)
         return LockInfo(
@@ -243,6 +286,14 @@ def _note_of(said: _Info) -> _Note:
     except (msgspec.MsgspecError, RecursionError):
         return _Note(said.ID, said.Info or None)
     return note if note.of == said.ID else _Note(said.ID)
+
+
+def _names_nobody(data: bytes) -> bool:
+    """Whether a holder's JSON has null for his id: he let it go while the server looked who he is."""
+    with contextlib.suppress(msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        found = msgspec.json.decode(data)
+        return isinstance(found, dict) and "ID" in found and found["ID"] is None
+    return False
 
 
 def _id_of(data: bytes) -> str:

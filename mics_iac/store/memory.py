@@ -112,7 +112,12 @@ class MemoryBackend:
             holder = self._place.lock
             if holder is not None and not is_past(holder, now=now):
                 return Busy(holder)
-            info = msgspec.structs.replace(claim, created=milliseconds(now), expires=milliseconds(now + lease))
+            info = msgspec.structs.replace(
+                claim,
+                created=milliseconds(now),
+                expires=milliseconds(now + lease),
+                after=holder.id if holder is not None else None,
+            )
             self._place.lock = info
             return info
 

@@ -63,28 +63,32 @@ class _Mine:
 class ObjectLock:
     """One client's view of one lock object. Safe for threads; raises StoreFailed and Locked.
 
-    `token` gives names that nobody else chooses; `key` is the lock's, `scratch` one that is free for trials.
+    `token` gives names that nobody else chooses; `stem` is how all keys of this state begin.
     """
 
-    def __init__(self, bucket: Steady, *, key: str, scratch: str, clock: Clock, token: Callable[[], str]) -> None:
+    def __init__(self, bucket: Steady, *, stem: str, clock: Clock, token: Callable[[], str]) -> None:
         self._bucket = bucket
-        self._key = key
-        self._scratch = scratch
+        self.key = f"{stem}.lock"
+        self._time = f"{stem}.clock"
+        self._trial = f"{stem}.trial"
         self._clock = clock
         self._token = token
         self._mine: _Mine | None = None
         self._guard = threading.Lock()
+        # The store's time as last told (epoch seconds), the local moment at which it was, and the lock as it stood.
+        self._told: tuple[float, float, str] | None = None
 
     def take(self, claim: LockInfo, *, lease: float) -> LockInfo | Busy:
         """See Backend.lock."""
         with self._guard:
             for _ in range(_PASSES):
-                found = self._bucket.get(self._key)
+                found = self._bucket.get(self.key)
                 holder = _holder(found)
                 if found is None:
                     self._prove()
-                elif holder is not None and not self._is_dead(holder, claim):
+                elif holder is not None and not self._is_dead(holder, found.version, claim):
                     return Busy(holder)
+                claim = msgspec.structs.replace(claim, after=holder.id if holder is not None else None)
                 with contextlib.suppress(Changed):
                     return self._put(claim, lease=lease, expected=found.version if found is not None else None)
             return Busy(None)
@@ -107,7 +111,7 @@ class ObjectLock:
             mine = self._mine
             if mine is None or mine.record.lock is None or mine.record.lock.id != info.id:
                 raise lost(info, self.holder())
-            found = self._bucket.get(self._key)
+            found = self._bucket.get(self.key)
             if found is None or not _is_of(found, mine.record.token):
                 raise lost(info, _holder(found))
             self._mine = _Mine(mine.record, found.version)
@@ -122,12 +126,12 @@ class ObjectLock:
 
     def holder(self) -> Holder | None:
         """See Backend.holder."""
-        return _holder(self._bucket.get(self._key))
+        return _holder(self._bucket.get(self.key))
 
     def break_(self, lock_id: str) -> bool:
         """See Backend.break_lock."""
         for _ in range(_PASSES):
-            found = self._bucket.get(self._key)
+            found = self._bucket.get(self.key)
             holder = _holder(found)
             if found is None or holder is None:
                 return False
@@ -135,7 +139,7 @@ class ObjectLock:
                 raise other_id(lock_id, holder)
             with contextlib.suppress(Changed):
                 free = _Record(self._token(), 0, 0, None)
-                self._bucket.put(self._key, _encode(free), expected=found.version)
+                self._bucket.put(self.key, _encode(free), expected=found.version)
                 return True
         raise StoreFailed(
             f"the lock changes faster than it can be broken: {self._bucket.where}", remedy="its holder lives: let it be"
@@ -145,7 +149,7 @@ class ObjectLock:
         # Written in the local time, since the store's is not known before: it is shown to people, nothing hangs on it.
         created = msgspec.structs.replace(claim, created=milliseconds(self._clock.now()), expires=0)
         record = _Record(self._token(), 0, milliseconds(lease), created)
-        self._mine = _Mine(record, self._bucket.put(self._key, _encode(record), expected=expected))
+        self._mine = _Mine(record, self._bucket.put(self.key, _encode(record), expected=expected))
         return self._timed(created, lease)
 
     def _replace(self, mine: _Mine, *, lock: LockInfo | None, lease: float) -> _Mine | None:
@@ -153,44 +157,45 @@ class ObjectLock:
         for beat in range(mine.record.beat + 1, mine.record.beat + 1 + _PASSES):
             record = _Record(mine.record.token, beat, milliseconds(lease), lock)
             try:
-                return _Mine(record, self._bucket.put(self._key, _encode(record), expected=mine.version))
+                return _Mine(record, self._bucket.put(self.key, _encode(record), expected=mine.version))
             except Changed:
-                found = self._bucket.get(self._key)
+                found = self._bucket.get(self.key)
                 if found is None or not _is_of(found, mine.record.token):
                     return None
                 # An earlier put of ours, which had counted as lost, has arrived after all.
                 mine = _Mine(mine.record, found.version)
         return None
 
-    def _is_dead(self, holder: Holder, claim: LockInfo) -> bool:
+    def _is_dead(self, holder: Holder, version: str, claim: LockInfo) -> bool:
         if isinstance(holder, LockInfo) and is_gone(holder.process, ours=claim.process):
             return True
-        return is_past(holder, now=self._bucket.now(self._scratch))
+        if self._told is not None and self._told[2] == version:
+            # Who waits asks for the time again only when the lease may be over: some stores take no more than one put a
+            # second of one object, and many may wait.
+            told, moment, _ = self._told
+            if not is_past(holder, now=told + self._clock.monotonic() - moment):
+                return False
+        moment = self._clock.monotonic()
+        now = self._bucket.now(self._time, mark=self._token())
+        self._told = (now, moment, version)
+        return is_past(holder, now=now)
 
     def _prove(self) -> None:
         """Refuse a store that puts an object whatever the condition."""
-        key = self._scratch
-        mark = self._token()
-        with contextlib.suppress(Changed):  # one that a trial left behind
-            self._bucket.put(key, f"1 {mark}".encode(), expected=None)
-        found = self._bucket.get(key)
-        if found is None:
-            raise StoreFailed(
-                f"what was just put cannot be found: {self._bucket.where}",
-                remedy="see that it is one store, and that these credentials may read what they write",
-            )
-        stale = found.version
-        with contextlib.suppress(Changed):  # somebody else's trial, at the same moment
-            self._bucket.put(key, f"2 {mark}".encode(), expected=stale)
-        for expected in (None, stale):
+        key = f"{self._trial}/{self._token()}"
+        first = self._bucket.put(key, b"1\n", expected=None)
+        self._bucket.put(key, b"2\n", expected=first)
+        for expected in (None, first):
             try:
-                self._bucket.put(key, f"3 {mark} {expected is None}".encode(), expected=expected)
+                self._bucket.put(key, f"3, not after {expected}\n".encode(), expected=expected)
             except Changed:
                 continue
+            self._bucket.remove([key])
             raise StoreFailed(
                 f"{self._bucket.where} puts an object whatever the condition, so that it cannot keep two runs apart",
                 remedy="keep the state in a store that can (S3, Google Cloud Storage and Azure Blob Storage do)",
             )
+        self._bucket.remove([key])
 
     def _timed(self, lock: LockInfo, lease: float) -> LockInfo:
         return msgspec.structs.replace(lock, expires=milliseconds(self._clock.now() + lease))

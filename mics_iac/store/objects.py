@@ -35,13 +35,12 @@ class ObjectBackend:
         self._token = token
         stem = "/".join(part for part in (folder.strip("/"), name.removesuffix(".json")) if part)
         self._state = f"{stem}.json"
-        self._lock_key = f"{stem}.lock"
         self._journals = f"{stem}.journal"
         self._backups = f"{stem}.backup"
         self._aside = f"{stem}.damaged"
         self._group = re.compile(re.escape(self._journals) + f"/({NAME})/([0-9]{{8,}})")
         self._backup = re.compile(re.escape(self._backups) + "/[0-9]{8,}")
-        self._lock = ObjectLock(self._bucket, key=self._lock_key, scratch=f"{stem}.clock", clock=clock, token=token)
+        self._lock = ObjectLock(self._bucket, stem=stem, clock=clock, token=token)
         self._guard = threading.Lock()
         # How many groups this client put into each journal of its own; None: it dropped it.
         self._put: dict[str, int | None] = {}
@@ -54,7 +53,7 @@ class ObjectBackend:
 
     def describe_lock(self) -> str:
         """See Backend."""
-        return self._where(self._lock_key)
+        return self._where(self._lock.key)
 
     def read(self) -> Snapshot | None:
         """See Backend."""
@@ -139,6 +138,9 @@ class ObjectBackend:
         with contextlib.suppress(Changed):
             self._bucket.put(aside, data, expected=None)
         self.drop([name])
+        with self._guard:
+            # It was never this client's, which may go on under that very name.
+            self._put.pop(name, None)
         return self._where(aside)
 
     def lock(self, claim: LockInfo, *, lease: float) -> LockInfo | Busy:

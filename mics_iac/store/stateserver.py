@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 from typing import Any
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import unquote, urlencode, urlsplit
 
 import urllib3
 
@@ -27,6 +27,11 @@ from mics_iac.store.backend import visible
 # Bounds in seconds: to connect, and between two bytes; and on the bytes of one answer.
 _TIMEOUT = urllib3.Timeout(connect=10.0, read=60.0)
 _LONGEST = 1 << 30
+
+_ACCESS = (
+    "set TF_HTTP_USERNAME and TF_HTTP_PASSWORD, or MICS_STATE_HEADER ('Name: value'), to ones that may read and write "
+    "it"
+)
 
 TAKEN = frozenset({409, 423})
 """What a server answers where somebody else has the lock."""
@@ -69,7 +74,9 @@ class StateServer:
             self._secrets.append(pair)
         options: dict[str, Any] = {"timeout": _TIMEOUT, "retries": False, "maxsize": 16, "ca_certs": access.ca_bundle}
         self._pool: urllib3.PoolManager = (
-            urllib3.ProxyManager(access.proxy, **options) if access.proxy else urllib3.PoolManager(**options)
+            urllib3.ProxyManager(access.proxy, proxy_headers=_proxy_headers(access.proxy), **options)
+            if access.proxy
+            else urllib3.PoolManager(**options)
         )
 
     @property
@@ -81,6 +88,7 @@ class StateServer:
         """The document; its bytes are empty where there is none yet."""
         answer = self._ask("GET", self._place.address, None)
         if answer.status in {204, 404}:
+            self._refuse_hidden(answer)
             return Answered(answer.status, b"", answer.at)
         return self._fine(answer, "read the state")
 
@@ -99,6 +107,7 @@ class StateServer:
         answer = self._ask(self._place.lock_method, self._place.lock_address or self._place.address, info)
         if answer.status in TAKEN:
             return answer
+        self._refuse_hidden(answer)
         if answer.status in {404, 405, 501}:
             raise StoreFailed(
                 f"{self.where} does not know {self._place.lock_method} ({answer.status}), so that it cannot keep two "
@@ -114,6 +123,13 @@ class StateServer:
         if answer.status in TAKEN:
             raise NotHeld
         return self._fine(answer, "let the lock go")
+
+    def _refuse_hidden(self, answer: Answered) -> None:
+        """GitLab says the same of a project that is not there and of one that one may not see."""
+        if answer.status == 404 and b"Project Not Found" in answer.data:
+            raise StoreRefused(
+                f"there is no such project, or these credentials may not see it: {self.where}", remedy=_ACCESS
+            )
 
     def _ask(self, method: str, url: str, data: bytes | None, *, lock_id: str | None = None) -> Answered:
         if lock_id is not None:
@@ -133,6 +149,11 @@ class StateServer:
             raise Unsure(_reason(error)) from error
         if response.status < 200:
             raise Unsure("its answer broke off")
+        if response.status == 200 and method == "GET" and "text/html" in response.headers.get("Content-Type", ""):
+            raise StoreFailed(
+                f"{self.where} answers with a web page, not with a state: perhaps to log in",
+                remedy="correct the address of the state (the manifest's `state`, or --state)",
+            )
         return Answered(response.status, body, _moment(response.headers.get("Date")))
 
     def _whole(self, response: urllib3.BaseHTTPResponse, method: str) -> bytes:
@@ -161,8 +182,7 @@ class StateServer:
             what = "does not take these credentials" if status == 401 else f"does not allow to {doing}"
             raise StoreRefused(
                 f"{self.where} {what} ({status})",
-                remedy="set TF_HTTP_USERNAME and TF_HTTP_PASSWORD, or MICS_STATE_HEADER ('Name: value'), to ones that "
-                "may read and write it",
+                remedy=_ACCESS,
             )
         if status >= 500 or status in {408, 425, 429}:
             raise Unsure(f"it answers with {status}")
@@ -174,6 +194,14 @@ class StateServer:
             f"cannot {doing}: {self.where} answers with {status}: {said}",
             remedy="correct the address of the state (the manifest's `state`, or --state); redirects are not followed",
         )
+
+
+def _proxy_headers(proxy: str) -> dict[str, str]:
+    parts = urlsplit(proxy)
+    if parts.username is None:
+        return {}
+    pair = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
+    return dict(urllib3.make_headers(proxy_basic_auth=pair))
 
 
 def _moment(date: str | None) -> float | None:

@@ -75,11 +75,14 @@ class Steady:
                     raise error if isinstance(error, Changed) else self._attempts.silent(error) from error
         raise AssertionError  # the last attempt returns or raises
 
-    def now(self, key: str) -> float:
-        """The store's own time (epoch seconds): that of an object which is put for the purpose."""
+    def now(self, key: str, *, mark: str) -> float:
+        """The store's own time (epoch seconds): that of an object which is put for the purpose.
+
+        `mark` makes its bytes unlike any other's: some stores know a version by its bytes.
+        """
 
         def stamped() -> float:
-            self._bucket.put(key, b"the time is that of this object\n", expected=ANY)
+            self._bucket.put(key, f"the time is that of this object ({mark})\n".encode(), expected=ANY)
             found = self._bucket.get(key)
             if found is None:
                 raise Unsure("an object that was just put is not there")

@@ -11,6 +11,7 @@ import pytest
 
 from mics_iac.errors import Locked
 from mics_iac.store.backend import LEASE, MARGIN, Busy, DamagedLock, LockInfo, milliseconds
+from mics_iac.store.http import HttpBackend
 from mics_iac.store.process import nobody
 from tests.contract.places import Place
 from tests.store.stand import claim
@@ -117,6 +118,21 @@ def test_past_lease_and_margin_it_ends_though_its_holder_lives(place: Place) -> 
     info = taken(two.lock(claim("b"), lease=600))
     assert one.holder() == info
     two.unlock("b")
+
+
+def test_it_tells_whose_lock_it_took_over_and_nothing_of_one_that_was_let_go(place: Place) -> None:
+    one, two = place.client(), place.client()
+    assert taken(one.lock(claim("a"), lease=600)).after is None
+    place.clock.advance(600 + MARGIN + 1)
+    info = taken(two.lock(claim("b"), lease=600))
+    # A state server takes nothing from one whose lock is not there any more: there it makes no difference.
+    assert info.after == (None if isinstance(two, HttpBackend) else "a")
+    renewed = two.renew(info, lease=600)
+    assert renewed.after == info.after
+    assert one.holder() == renewed
+    two.unlock("b")
+    assert taken(one.lock(claim("c"), lease=600)).after is None
+    one.unlock("c")
 
 
 def test_a_renewed_lease_lasts(place: Place) -> None:

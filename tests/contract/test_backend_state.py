@@ -205,3 +205,13 @@ def test_a_journal_that_was_set_aside_is_read_no_more(place: Place) -> None:
     where = client.set_aside("00000000-0001")
     assert "00000000-0001" in where
     assert [blob.name for blob in place.client().journals()] == ["00000000-0002"]
+
+
+def test_the_name_of_a_journal_that_was_set_aside_may_be_used_again(place: Place) -> None:
+    """Who sets one aside goes on: if it was the only one, and the state was whole, with a journal of that very name."""
+    place.client().append("00000001-0001", b"damaged\n")
+    client = place.client()
+    client.set_aside("00000001-0001")
+    client.append("00000001-0001", b"one\n")
+    client.append("00000001-0001", b"two\n")
+    assert [(blob.name, blob.data) for blob in place.client().journals()] == [("00000001-0001", b"one\ntwo\n")]

@@ -20,7 +20,7 @@ TYPED_ONLY = {"auto_approve", "reload", "ignore_history", "force", "execution", 
 def walk(command: click.Command, path: tuple[str, ...]) -> Iterator[tuple[str, click.Command]]:
     yield " ".join(path), command
     if isinstance(command, click.Group):
-        ctx = click.Context(command, info_name=path[-1])
+        ctx = click.Context(command, info_name=path[-1], **cli.context_settings)
         for name in command.list_commands(ctx):
             below = command.get_command(ctx, name)
             assert below is not None
@@ -60,7 +60,7 @@ def test_each_option_is_documented_and_has_help(option: click.Option) -> None:
 
 
 def test_each_exit_code_is_documented_and_in_the_help() -> None:
-    shown = cli.get_help(click.Context(cli, info_name="mics-iac"))
+    shown = cli.get_help(click.Context(cli, info_name="mics-iac", **cli.context_settings))
     for code, meaning in EXIT_CODES:
         assert re.search(rf"^\| {code} \|", TEXT, re.MULTILINE)
         assert f"{code:>3}  {meaning}" in shown

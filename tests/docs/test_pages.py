@@ -132,7 +132,8 @@ def command_lines() -> list[tuple[str, str]]:
 def test_every_call_of_the_command_that_a_page_shows_is_one(page: str, line: str) -> None:
     args = shlex.split(re.split(r" [|>] ", line)[0], comments=True)[1:]
     command: click.Command = cli
-    context = click.Context(cli, info_name="mics-iac", obj=Screen(sys.stdout, sys.stderr, {}))
+    # With its own settings: click keeps the help option that it makes of them, for the tests that come after.
+    context = click.Context(cli, info_name="mics-iac", obj=Screen(sys.stdout, sys.stderr, {}), **cli.context_settings)
     while isinstance(command, click.Group) and args and not args[0].startswith("-"):
         _, found, args = command.resolve_command(context, args)
         assert found is not None, line

@@ -223,6 +223,19 @@ def test_back_again_with_what_was_done_meanwhile(stage: Stage) -> None:
     assert "fr/newest" in read_saved(stage.target).imports  # type: ignore[union-attr]
 
 
+def test_from_one_place_to_the_next_and_back_to_the_first() -> None:
+    """A to B, B to C, C to A: what stands at A says that the state is at B, and is older than the live one."""
+    clock, addresses = SetClock(), ("s3://acme-a/a", "s3://acme-b/b", "gs://acme-c/c")
+    ends = [End(parse_place(address), in_memory()(clock)) for address in addresses]
+    with hold(ends[0].backend, clock=clock, context=context("first")) as held:
+        held.record(created("fr/a", "1"))
+    for one, other in itertools.pairwise([*ends, ends[0]]):
+        with hold(one.backend, clock=clock, context=context(one.address), also_moved=True) as held:
+            move(held, one, other, clock=clock, api_url=API, environment=None)
+    found = [read_saved(end.backend) for end in ends]
+    assert [state.moved_to for state in found if state is not None] == ["", *(e.address for e in (ends[2], ends[0]))]
+
+
 def test_one_place_twice_is_no_move(tmp_path: Path) -> None:
     folder, link = tmp_path / "folder", tmp_path / "link"
     link.symlink_to(folder)
@@ -253,6 +266,14 @@ def copy(stage: Stage) -> None:
     stage.target.write(encode_state(state), expected=None)
 
 
+def newer_memory(stage: Stage) -> None:
+    """One of this lineage that says it is elsewhere, and that saw more saves than the live one here."""
+    state = read_saved(stage.source)
+    assert state is not None
+    ahead = msgspec.structs.replace(state, moved_to="gs://another", serial=state.serial + 9)
+    stage.target.write(encode_state(ahead), expected=None)
+
+
 def journal(stage: Stage) -> None:
     crash(stage.target, stage.clock, created("fr/theirs", "1"), run="theirs")
 
@@ -273,6 +294,7 @@ def damaged(stage: Stage) -> None:
 TAKEN: dict[Callable[[Stage], None], tuple[type[MicsError], str]] = {
     other: (GuardRefused, "already: of lineage lineage-of-run-"),
     copy: (GuardRefused, "already: of this state's lineage, serial 3"),
+    newer_memory: (GuardRefused, "already: of this state's lineage, serial 12, moved to gs://another"),
     journal: (GuardRefused, "left journals at .*: 00000000-0001"),
     moved_on: (GuardRefused, "already: of lineage theirs, serial 4, moved to gs://theirs"),
     foreign: (StateUnreadable, "belongs to the platform at https://b.test"),
@@ -393,6 +415,46 @@ def test_killed_at_any_call_it_goes_on(stage: Stage, at: int, late: bool) -> Non
         stage.move(Fuse(at, late=late))
     nothing_lost(stage, known)
     stage.wait()
+    stage.move()
+    ended_well(stage, known)
+
+
+@pytest.mark.parametrize("late", [False, True], ids=["before it acts", "after it acted"])
+@pytest.mark.parametrize("at", range(1, STEPS + 1))
+def test_killed_at_any_call_it_goes_on_where_its_history_is_of_another_state(at: int, late: bool) -> None:
+    """Another state was put in the place of this one by hand: that one is among the backups, which go first."""
+    stage = Stage(in_memory(), in_memory())
+    known = filled(stage)
+    with hold(stage.source, clock=stage.clock, context=context("push")) as held:
+        held.save()
+        held.replace(State(lineage="another", api_url=API, serial=70, imports=known.imports))
+    stage.apply(stage.source, "fr/a")
+    known = msgspec.structs.replace(known, lineage="another", imports=read_saved(stage.source).imports)  # type: ignore[union-attr]
+    with contextlib.suppress(Died):
+        stage.move(Fuse(at, late=late))
+    nothing_lost(stage, known)
+    stage.wait()
+    stage.move()
+    ended_well(stage, known)
+
+
+def test_a_mover_who_was_asleep_when_the_source_was_taken_from_him_does_not_go_on() -> None:
+    class Asleep(MemoryBackend):
+        """Once the state here was marked as moved, its lock is taken away."""
+
+        def write(self, data: bytes, *, expected: str | None) -> str:
+            version = super().write(data, expected=expected)
+            holder = self.holder()
+            if holder is not None and decode_state(data, name="state").moved_to:
+                self.break_lock(holder.id)
+            return version
+
+    place = MemoryPlace()
+    stage = Stage(lambda clock: Asleep(clock=clock, place=place), in_memory())
+    known = filled(stage)
+    with pytest.raises(Locked, match="lost the lock"):
+        stage.move()
+    assert stage.live() == []
     stage.move()
     ended_well(stage, known)
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 import contextlib
 import threading
 import zlib
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -16,7 +17,7 @@ import pytest
 from mics_iac.core.journal import Entry, ImportGone, RunBegun, decode_journal, encode_entries
 from mics_iac.core.state import State, decode_state, encode_state
 from mics_iac.errors import Locked, MicsError, StateConflict, StateUnreadable, StoreFailed
-from mics_iac.store.backend import Backend, Snapshot
+from mics_iac.store.backend import LEASE, MARGIN, Backend, Snapshot
 from mics_iac.store.file import FileBackend
 from mics_iac.store.held import Held, hold
 from mics_iac.store.history import peek
@@ -665,3 +666,56 @@ def test_what_somebody_else_recorded_meanwhile_keeps_the_other_state_out(backend
         backend._place.journals["00000001-0009"], _ = encode_entries([begin, created("fr/z", "9")])
         held.replace(State(lineage="another", api_url=API, serial=7))
     assert peek(backend, api_url=API, environment=None).addresses() == ["fr/store-visits", "fr/z"]
+
+
+class Far(MemoryBackend):
+    """A backend that is far away: its client may fall asleep between the last look at the lock and its put."""
+
+    distant = True
+
+    def __init__(self, *, clock: SetClock, place: MemoryPlace) -> None:
+        super().__init__(clock=clock, place=place)
+        self.asleep: Callable[[], None] | None = None
+
+    def write(self, data: bytes, *, expected: str | None) -> str:
+        asleep, self.asleep = self.asleep, None
+        if asleep is not None:
+            asleep()
+        return super().write(data, expected=expected)
+
+
+def test_a_sleeper_whose_put_was_allowed_and_who_left_no_journal_comes_too_late(
+    clock: SetClock, place: MemoryPlace
+) -> None:
+    """He pushes another state; meanwhile his lease ends, and the next run has the state and nothing to fold."""
+    sleeper, other = Far(clock=clock, place=place), Far(clock=clock, place=place)
+    with hold(other, clock=clock, context=context()) as held:
+        held.record(created())
+
+    with contextlib.ExitStack() as stack:
+
+        def overtaken() -> None:
+            clock.advance(LEASE + MARGIN + 1)
+            held = stack.enter_context(hold(other, clock=clock, context=context("run-2")))
+            assert held.lock.after == "sleeper"
+            assert (saved(other).serial, held.serial) == (2, 2)
+
+        with (
+            pytest.raises(StateConflict),
+            hold(sleeper, clock=clock, context=context("sleeper")) as held,
+        ):
+            sleeper.asleep = overtaken
+            held.replace(State(lineage="another", api_url=API, serial=7))
+    assert (saved(other).lineage, saved(other).serial) == ("lineage-of-run-1", 2)
+
+
+def test_a_lock_that_was_let_go_and_a_place_without_a_state_cost_no_save(clock: SetClock, place: MemoryPlace) -> None:
+    Far(clock=clock, place=place).lock(claim("dead"), lease=600)
+    clock.advance(LEASE + MARGIN + 1)
+    with hold(Far(clock=clock, place=place), clock=clock, context=context()) as held:
+        assert held.lock.after == "dead"
+        assert place.state is None
+        held.record(created())
+    with hold(Far(clock=clock, place=place), clock=clock, context=context("run-2")):
+        pass
+    assert place.writes == 1

@@ -10,8 +10,8 @@ from collections.abc import Iterator
 import pytest
 
 from mics_iac.core.place import HttpPlace
-from mics_iac.errors import Locked, MicsError, StateDamaged, StateUnreadable, StoreFailed
-from mics_iac.store.backend import LockInfo
+from mics_iac.errors import Locked, MicsError, StateDamaged, StateUnreadable, StoreFailed, StoreRefused
+from mics_iac.store.backend import Busy, LockInfo
 from mics_iac.store.held import hold
 from mics_iac.store.history import peek
 from mics_iac.store.http import HttpBackend
@@ -118,6 +118,78 @@ def test_a_server_that_takes_a_state_from_anybody_is_refused_every_time(served: 
         assert served.documents.lock(served.path(NAME)) is None
         served.faults.clear()
         served.documents.write(served.path(NAME), b'{"mics_iac": 1, "serial": 1, "revision": "trial-1"}')
+
+
+def test_a_server_that_does_not_say_who_has_its_lock_is_refused(served: Served, clock: SetClock) -> None:
+    served.faults.add(Fault("status", methods=("LOCK",), nth=2, times=None, status=423, body=""))
+    with pytest.raises(StoreFailed, match="does not say who holds its lock"):
+        client(served, clock).lock(claim(), lease=600)
+
+
+def test_a_server_that_gives_its_lock_to_two_is_refused(served: Served, clock: SetClock) -> None:
+    served.faults.add(Fault("status", methods=("LOCK",), nth=2, times=None, status=200, body="{}"))
+    with pytest.raises(StoreFailed, match="gives its lock to two"):
+        client(served, clock).lock(claim(), lease=600)
+
+
+def test_where_the_server_does_not_say_who_has_it_the_document_does(served: Served, clock: SetClock) -> None:
+    """As a proxy may make of it, or another version of that server."""
+    one, two = client(served, clock), client(served, clock)
+    assert isinstance(one.lock(claim("one"), lease=600), LockInfo)
+    served.faults.add(Fault("status", methods=("LOCK",), times=2, status=423, body=""))
+    taken = two.lock(claim("two"), lease=600)
+    assert isinstance(taken, Busy)
+    assert isinstance(taken.holder, LockInfo)
+    assert taken.holder.id == "one"
+    assert two.break_lock("one")
+    served.faults.clear()
+    assert isinstance(two.lock(claim("two"), lease=600), LockInfo)
+
+
+def test_a_project_that_one_may_not_see_is_not_taken_for_one_without_a_state(served: Served, clock: SetClock) -> None:
+    said = '{"message": "404 Project Not Found"}'
+    served.faults.add(Fault("status", times=None, status=404, body=said))
+    with pytest.raises(StoreRefused, match="no such project"):
+        client(served, clock).read()
+    with pytest.raises(StoreRefused, match="no such project"):
+        client(served, clock).lock(claim(), lease=600)
+
+
+def test_after_a_sleep_a_lease_begins_when_it_is_renewed(served: Served, clock: SetClock) -> None:
+    """While a machine is suspended its monotonic clock stands still, and its wall clock goes on."""
+    one, two = client(served, clock), client(served, clock)
+    info = one.lock(claim("one"), lease=600)
+    assert isinstance(info, LockInfo)
+    clock.wall += 1800
+    renewed = one.renew(info, lease=600)
+    assert renewed.expires == int((clock.wall + 600) * 1000)
+    assert isinstance(two.lock(claim("two"), lease=600), Busy)
+    one.check(info)
+
+
+def test_a_machine_that_slept_without_knowing_finds_out_by_the_servers_time(clock: SetClock) -> None:
+    """A virtual machine whose host paused it: both of its clocks stood still."""
+    own = SetClock()
+    with state_server(now=clock.now) as server:
+        one, two = client(server, own), client(server, clock)
+        info = one.lock(claim("one"), lease=600)
+        assert isinstance(info, LockInfo)
+        clock.advance(1800)
+        one.renew(info, lease=600)
+        taken = two.lock(claim("two"), lease=600)
+        assert isinstance(taken, Busy)
+
+
+def test_an_older_document_that_arrives_late_is_put_right(lenient: Served, clock: SetClock) -> None:
+    holder = client(lenient, clock)
+    info = holder.lock(claim("one"), lease=600)
+    assert isinstance(info, LockInfo)
+    holder.append("00000000-0001", b"one\n")
+    older = body(lenient)
+    holder.append("00000000-0001", b"two\n")
+    put(lenient, older)
+    holder.check(info)
+    assert [blob.data for blob in client(lenient, clock).journals()] == [b"one\ntwo\n"]
 
 
 def test_what_a_server_repeats_of_a_secret_is_not_shown(served: Served, clock: SetClock) -> None:

@@ -110,6 +110,7 @@ def _report(soak: Soak, *, seconds: float) -> None:
         "faults": f"{figures.faults.total()}: {_counts(figures.faults)}",
         "of the store": f"{figures.faults_of_store.total()}: {_counts(figures.faults_of_store)}",
         "wiped folders": f"{soak.stage.wiped}, {soak.stage.wiped_with_outcomes} with outcomes that nobody else had",
+        "freed locks": f"{figures.freed} (of dead processes that the place could not tell of)",
         "lost states": figures.lost,
         "restored states": figures.restored,
         "damaged states": f"{figures.damaged} (and recovered)",

@@ -66,6 +66,7 @@ class InBucket:
 
     environ: Mapping[str, str] = {"AWS_ACCESS_KEY_ID": "any", "AWS_SECRET_ACCESS_KEY": "any"}
     distant = True
+    tells_holders = True
 
     def __init__(self, url: str, bucket: str, way: Way) -> None:
         self._address = f"{url}/{bucket}"
@@ -74,6 +75,10 @@ class InBucket:
         self.break_, self.mend, self.complaint = way.break_, way.mend, way.complaint
         self._session = requests.Session()
         self._session.trust_env = False
+
+    def free(self) -> bool:
+        """See Kept."""
+        return False
 
     def state(self) -> bytes | None:
         """See Kept."""
@@ -87,12 +92,13 @@ class InBucket:
             self.put_piece(f"{_STEM}.json", data)
 
     def journals(self) -> list[bytes]:
-        """See Kept. One may be removed while we look: the next run has folded it then."""
-        groups: dict[str, bytes] = {}
+        """See Kept. One may be removed while we look, its first group first: the next run has folded it then."""
+        groups: dict[str, list[bytes | None]] = {}
         for key in self._keys(f"{_STEM}.journal/"):
-            name = key.rpartition("/")[0]
-            groups[name] = groups.get(name, b"") + (self._get(key) or b"")
-        return list(groups.values())
+            name, _, number = key.rpartition("/")
+            if name in groups or int(number) == 1:
+                groups.setdefault(name, []).append(self._get(key))
+        return [b"".join(one for one in some if one is not None) for some in groups.values() if None not in some]
 
     def drop_journals(self) -> None:
         """See Kept."""
@@ -160,11 +166,22 @@ class AtServer:
     distant = True
 
     def __init__(self, documents: Documents, way: Way, flavour: Flavour) -> None:
+        # GitLab tells nothing of who has a lock but its id, until he has written into the document.
+        self.tells_holders = flavour != "gitlab"
+        self._numbered = flavour == "gitlab"
         folder = "/api/v4/projects/7/terraform/state/" if flavour == "gitlab" else "/states/"
         self._path = f"{folder}{_NAME}"
         self._documents = documents
         self.words = ("--state", f"{way.url}{folder}")
         self.break_, self.mend, self.complaint = way.break_, way.mend, way.complaint
+
+    def free(self) -> bool:
+        """See Kept."""
+        there, told = self._documents.lock(self._path), self._document().lock
+        if self.tells_holders or there is None or (told is not None and told.lock.id == there["ID"]):
+            return False
+        self._documents.set_lock(self._path, None)
+        return True
 
     def state(self) -> bytes | None:
         """See Kept."""
@@ -197,7 +214,7 @@ class AtServer:
     def put_piece(self, name: str, data: bytes) -> None:
         """See Kept."""
         if name == "document":
-            self._documents.write(self._path, self._halves()[0] + data, serial=self._document().serial)
+            self._write(self._halves()[0] + data, self._document().serial)
         elif name == "state":
             self.put_state(data)
         else:
@@ -220,9 +237,13 @@ class AtServer:
     def _put(self, document: Document) -> None:
         """Replace the document as somebody would who has the lock: by a version of its own."""
         serial = document.serial + 1
-        self._documents.take_serial(self._path, serial)
         put = msgspec.structs.replace(document, serial=serial, revision=f"by-hand-{serial}")
-        self._documents.write(self._path, encode_document(put), serial=serial)
+        self._write(encode_document(put), serial)
+
+    def _write(self, data: bytes, serial: int) -> None:
+        if self._numbered:
+            self._documents.take_serial(self._path, serial)
+        self._documents.write(self._path, data, serial=serial if self._numbered else 0)
 
     def _halves(self) -> tuple[bytes, bytes]:
         data = self._documents.body(self._path) or b""

@@ -39,6 +39,15 @@ class Kept(Protocol):
         """Whether it lies elsewhere: then each process has a folder of its own, which ends with it."""
         ...
 
+    @property
+    def tells_holders(self) -> bool:
+        """Whether it tells of every lock who has it, so that a dead process is in nobody's way (docs/remote.md)."""
+        ...
+
+    def free(self) -> bool:
+        """Take away a lock of which it is not told who has it, as a person would once all ended; whether it was so."""
+        ...
+
     def state(self) -> bytes | None:
         """The state, None where there is none."""
         ...
@@ -89,10 +98,15 @@ class InFolder:
     words: Sequence[str] = ()
     environ: Mapping[str, str] = {}
     distant = False
+    tells_holders = True
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._path = folder / STATE
+
+    def free(self) -> bool:
+        """See Kept."""
+        return False
 
     def state(self) -> bytes | None:
         """See Kept."""

@@ -153,18 +153,21 @@ class Run:
         since = self.planned if stroke.planned else self.began
         return since is not None and now >= since + stroke.seconds
 
-    def troubles(self, *, faulty: bool, alone: bool, expired: bool) -> Iterator[str]:
-        """What is wrong with how it ended. `faulty`: something may have gone wrong on its way to the platform.
+    def troubles(self, *, faulty: bool, alone: bool, expired: bool, untold: bool) -> Iterator[str]:
+        """What is wrong with how it ended.
 
-        `alone`: nobody else wanted the lock; `expired`: its token may have been refused.
+        `faulty`: something may have gone wrong on its way to the platform, or to the state; `alone`: nobody else wanted
+        the lock; `expired`: its token may have been refused; `untold`: a dead process may have left a lock that nobody
+        can tell to be one's.
         """
         allowed = {0}
         if faulty:
-            # A look at the platform failed as often as it is repeated (1); something was not done, or is in doubt (3).
+            # A look at the platform, or at the state, failed as often as it is repeated (1); something was not done, or
+            # is in doubt (3).
             allowed |= {1, 3}
         if expired:
             allowed.add(9)
-        if not (alone or self.treatment.patient):
+        if untold or not (alone or self.treatment.patient):
             allowed.add(6)
         for number in self.struck:
             allowed |= _ENDS.get(number, set())

@@ -39,6 +39,7 @@ class Figures:
     killed: int = 0
     killed_after_sending: int = 0
     killed_while_sending: int = 0
+    freed: int = 0
     lost: int = 0
     restored: int = 0
     damaged: int = 0
@@ -106,6 +107,7 @@ class Soak:
         runs = self._finish(*(_apply(one, _WAIT) for one in treatments), faulty=True, expired=expired)
         self.figures.faults += self.platform.mend()
         self.figures.faults_of_store += self.kept.mend()
+        self.figures.freed += self.kept.free()
         return runs
 
     def look(self) -> None:
@@ -124,11 +126,12 @@ class Soak:
     def _finish(self, *wanted: tuple[list[str], Treatment], faulty: bool, expired: bool = False) -> list[Run]:
         """Start these at one moment, and judge each as it ends."""
         runs = self.stage.start(wanted)
+        untold = faulty and not self.kept.tells_holders
         for run in self.stage.finish():
             self._count(run)
             self.troubles += [
                 f"{run.name} ({', '.join(one.name for one in run.struck) or 'left alone'}): {trouble}"
-                for trouble in run.troubles(faulty=faulty, alone=len(runs) == 1, expired=expired)
+                for trouble in run.troubles(faulty=faulty, alone=len(runs) == 1, expired=expired, untold=untold)
             ]
         return runs
 

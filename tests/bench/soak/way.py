@@ -50,7 +50,7 @@ def draw_faults(chance: Random, targets: Sequence[Target]) -> list[tuple[str, Fa
     """What goes wrong in one round, each with its name; in one of four nothing does."""
     drawn = []
     for _ in range(chance.choice((0, 1, 2, 3, 5, 8, 8, 8))):
-        name = GONE if chance.random() < 0.02 else chance.choice(sorted(FAULTS))
+        name = GONE if chance.random() < 0.04 else chance.choice(sorted(FAULTS))
         methods, path = chance.choice(targets)
         fault = Fault(
             **FAULTS.get(name, _GONE),
