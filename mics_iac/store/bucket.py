@@ -223,6 +223,8 @@ def _reason(error: Exception) -> str:
     for mark, words in _CONNECTION.items():
         if "HttpError" in diagnosis and mark in diagnosis:
             return words
+    if "HttpError" in diagnosis:
+        return "the connection broke off"
     code = re.search(r"<Code>(\w+)</Code>", text)
     text = re.sub(r"\?[^\s)]*", "", " ".join(text.split()))
     text = _NOISE.sub("", text).rstrip(": ")

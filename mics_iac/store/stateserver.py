@@ -226,5 +226,7 @@ def _reason(error: Exception) -> str:
             return text
         case urllib3.exceptions.TimeoutError():
             return "it timed out"
+        case urllib3.exceptions.ProtocolError():
+            return "the connection broke off"
         case _:
             return f"{type(cause).__name__}: {text}"
