@@ -239,7 +239,7 @@ def _bucket(kind: BucketKind, rest: str) -> BucketPlace:
         _checked(region, REGION_RULE, "region", kind)
     endpoint = given.get("endpoint")
     if endpoint is not None:
-        endpoint = _address(endpoint, "s endpoint", kind).rstrip("/")
+        endpoint = _address(endpoint, " (endpoint)", kind).rstrip("/")
     return BucketPlace(kind, bucket, prefix, account=account, region=region, endpoint=endpoint)
 
 

@@ -20,8 +20,9 @@ from mics_iac.store.bucket import Bucket
 if TYPE_CHECKING:
     from obstore.store import ObjectStore
 
-# Bounds of one request; a state of some ten megabytes goes through a slow line in that time.
+# Bounds of one request, and of the silence in it; a state of some ten megabytes goes through a slow line in that time.
 _TIMEOUT = "60s"
+_SILENCE = "25s"
 _CONNECT_TIMEOUT = "5s"
 # Where any of these is set, the environment itself has credentials for AWS.
 _AWS_OWN = (
@@ -56,6 +57,7 @@ def _opened(place: BucketPlace, environ: Mapping[str, str], where: str) -> Objec
     options = {
         "timeout": _TIMEOUT,
         "connect_timeout": _CONNECT_TIMEOUT,
+        "read_timeout": _SILENCE,
         "user_agent": f"mics-iac/{__version__}",
         **({"allow_http": True} if urlsplit(place.endpoint or "").scheme == "http" else {}),
         **_certificates(environ),

@@ -244,16 +244,18 @@ class Held:
 
     def save_after(self, error: BaseException) -> None:
         """Save although the run failed with `error`; if that fails too, a note on `error` tells it."""
-        try:
-            self.save()
-        except MicsError as failure:
-            notes = "; ".join([str(failure), *getattr(failure, "__notes__", [])])
-            error.add_note(f"besides: {notes}")
         if self._sheltered is not None:
             error.add_note(
                 f"what became of the last requests is kept in {self._sheltered}, and is taken in by the next run from "
                 "this folder"
             )
+        try:
+            self.save()
+        except MicsError as failure:
+            # Mostly for the reason that is told already.
+            same = isinstance(error, MicsError) and failure.message == error.message
+            notes = [*([] if same else [f"besides: {failure}"]), *getattr(failure, "__notes__", [])]
+            error.add_note("; ".join(notes))
 
     @contextlib.contextmanager
     def _led(self, mine: _Ticket | None) -> Iterator[list[_Ticket]]:

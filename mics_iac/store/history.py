@@ -7,6 +7,7 @@ before the state: a journal that a save folded meanwhile is known by its serial,
 from __future__ import annotations
 
 from dataclasses import dataclass
+from shlex import quote
 
 import msgspec
 
@@ -157,7 +158,7 @@ def refuse_moved(where: str, found: State) -> None:
 
 
 def _way_to(address: str) -> str:
-    option = f"use --state {visible(address)}"
+    option = f"use --state {quote(visible(address))}"
     try:
         place = parse_place(address)
     except UsageError:  # a kind of place that a newer version knows

@@ -51,6 +51,8 @@ class Lease:
         # Replaced as a whole, so that it can be read without the guard while the backend is being asked again.
         self._standing = _Standing(asked=begun, serves=0, renewed=begun, lasts=lease)
         self._lost: Locked | None = None
+        # The last question that got no answer, by the number of the marks that it would have served.
+        self._unanswered: tuple[int, StoreFailed] | None = None
         self._guard = threading.Lock()
         # Moments are numbered as they are marked: an answer serves all that were marked before its question.
         self._numbers = itertools.count(1)
@@ -77,7 +79,9 @@ class Lease:
         except MicsError as failure:
             if error is None:
                 raise
-            error.add_note(f"besides, the lock could not be let go: {failure}; it ends by itself")
+            same = isinstance(error, MicsError) and failure.message == error.message
+            why = "either" if same else f"besides: {failure}"
+            error.add_note(f"the lock could not be let go {why}; it ends by itself")
 
     def mark(self) -> int:
         """Mark this moment: the number by which an answer is known to have been asked for after it."""
@@ -97,6 +101,7 @@ class Lease:
     def ask(self, *, since: int) -> None:
         """Have an answer that was asked for after the mark `since`; raises Locked or StoreFailed."""
         with self._guard:
+            self._refuse_unanswered(since)
             if self._lost is not None or self._standing.serves < since:
                 # Renewed early, so that it is seldom too short for a request whose turn has come.
                 self._ask(self._length * 0.9)
@@ -110,6 +115,7 @@ class Lease:
             return
         now = self.mark()
         with self._guard:
+            self._refuse_unanswered(now)
             # While this one waited for the guard, another may have asked: after the mark of the call, or lately.
             if not (
                 self._confirms(seconds, since=since, within=within)
@@ -146,13 +152,23 @@ class Lease:
             self._info = self._backend.renew(self._info, lease=lease)
         self._standing = _Standing(asked, serves, renewed=asked, lasts=lease)
 
+    def _refuse_unanswered(self, mark: int) -> None:
+        """Who waited while another asked shares what came of it, also if that was nothing: asking may take a minute."""
+        if self._unanswered is not None and self._unanswered[0] >= mark:
+            error = self._unanswered[1]
+            raise type(error)(error.message, remedy=error.remedy)
+
     @contextlib.contextmanager
     def _noticing(self) -> Iterator[None]:
         """A lock that was lost stays lost, though it may be free again later."""
+        serves = self._marked
         try:
             yield
         except Locked as error:
             self._lost = error
+            raise
+        except StoreFailed as error:
+            self._unanswered = (serves, error)
             raise
 
     def _keep(self) -> None:

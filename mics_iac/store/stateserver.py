@@ -25,7 +25,7 @@ from mics_iac.store.attempts import Unsure
 from mics_iac.store.backend import visible
 
 # Bounds in seconds: to connect, and between two bytes; and on the bytes of one answer.
-_TIMEOUT = urllib3.Timeout(connect=10.0, read=60.0)
+_TIMEOUT = urllib3.Timeout(connect=5.0, read=25.0)
 _LONGEST = 1 << 30
 
 _ACCESS = (

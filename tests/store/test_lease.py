@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from mics_iac.errors import Interrupted, Locked, StoreFailed
-from mics_iac.store.backend import MARGIN, LockInfo, Process, describe_holder, milliseconds
+from mics_iac.store.backend import LEASE, MARGIN, LockInfo, Process, describe_holder, milliseconds
 from mics_iac.store.lease import Lease, take
 from mics_iac.store.memory import MemoryBackend, MemoryPlace
 from tests.store.stand import SetClock, claim
@@ -292,3 +295,34 @@ def test_text_from_a_lock_cannot_write_on_the_terminal() -> None:
     assert "\r" not in shown
     assert "eve\\nroot" in shown
     assert len(shown) < 2000
+
+
+def test_who_waits_while_the_backend_does_not_answer_shares_what_came_of_it(clock: SetClock) -> None:
+    """Each question may take a minute then, and there may be forty."""
+    asked: list[int] = []
+    gate = threading.Event()
+
+    class Silent(MemoryBackend):
+        distant = True
+
+        def check(self, info: LockInfo) -> None:
+            asked.append(1)
+            assert gate.wait(30)
+            raise StoreFailed("it does not answer", remedy="check the network")
+
+    backend = Silent(clock=clock)
+    with contextlib.suppress(StoreFailed), take(backend, claim(), clock=clock, lease=LEASE, timeout=0) as lease:
+
+        def fence(_: int) -> bool:
+            with pytest.raises(StoreFailed, match="does not answer"):
+                lease.fence(1)
+            return True
+
+        with ThreadPoolExecutor(12) as pool:
+            results = pool.map(fence, range(12))
+            while lease._marked < 12:
+                time.sleep(0.001)  # until all of them wait: the first for its answer, the others for the first
+            gate.set()
+            assert all(results)
+    # The first question, and one more for those who came after it.
+    assert len(asked) == 2
