@@ -139,7 +139,14 @@ def parse_place(url: str) -> StatePlace:
         case _:
             if rest.startswith("//"):
                 _refuse_scheme(scheme)
-            return FilePlace(_path(url))
+            path = _path(url)
+            if not path.endswith(".json"):
+                # Else a bucket whose scheme was forgotten would become a file of that name.
+                _refuse(
+                    f"{quoted(url)} names no kind of place, and no file whose name ends with .json",
+                    remedy=f"write {', '.join(_FORMS.values())}, https://host/path, or file:PATH for any file",
+                )
+            return FilePlace(path)
 
 
 def url_of(place: StatePlace) -> str:
