@@ -223,7 +223,8 @@ class StateModel(BaseModel):
         examples=["https://gitlab.example.com/api/v4/projects/42/terraform/state/"],
     )
     lock_address: Annotated[StateUrl | None, WRITTEN] = Field(
-        default=None, description="With `http`: where the lock is taken; known for a GitLab address."
+        default=None,
+        description="With `http`: where the lock is taken; at `address` without this, known for a GitLab address.",
     )
     unlock_address: Annotated[StateUrl | None, WRITTEN] = Field(
         default=None, description="With `http`: where the lock is freed; where it is taken without this."

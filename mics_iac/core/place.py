@@ -175,8 +175,8 @@ def describe(place: StatePlace) -> str:
 def document_of(place: HttpPlace, name: str) -> HttpPlace:
     """The addresses of one state on a server, none of them a prefix; `name` is as in `imports.production.state.json`.
 
-    GitLab's lock is known by its address. Elsewhere the lock is freed where it was taken, unless the place says
-    otherwise; without a lock's address there is none.
+    GitLab's lock is known by its address. Elsewhere it is taken at the address of the state where the place gives no
+    other one, and freed where it was taken, unless the place says otherwise.
     """
     own = quote(name.removesuffix(".state.json"), safe="")
     address, lock, unlock = (_completed(one, own) for one in (place.address, place.lock_address, place.unlock_address))
