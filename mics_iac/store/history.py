@@ -113,8 +113,8 @@ def with_sheltered(history: History, shelter: Shelter | None) -> tuple[Ledger, i
     ledger = history.ledger()
     if shelter is None or history.state.moved_to:
         return ledger, 0
-    kept = shelter.kept(ledger.lineage).values()
-    return ledger, sum(1 for entries in kept for _ in still_fitting(ledger, entries))
+    kept = shelter.kept(ledger.lineage)
+    return ledger, sum(1 for one in kept for _ in still_fitting(ledger, one.entries))
 
 
 def read_saved(backend: Backend) -> State | None:
