@@ -213,7 +213,11 @@ def read_state(project: Project) -> State:
 
 def check_state(project: Project) -> Health:
     """How it stands with state, journals and backups. Changes nothing, takes no lock, asks nobody."""
-    return health(survey(project.world.backend, api_url=project.api_url, environment=project.environment))
+    world = project.world
+    found = survey(world.backend, api_url=project.api_url, environment=project.environment)
+    moved = found.saved is not None and found.saved.state is not None and found.saved.state.moved_to
+    kept = world.shelter.kept(found.base.lineage or None) if world.shelter is not None and not moved else []
+    return health(found, kept)
 
 
 def _peek(project: Project, *, also_moved: bool = False) -> Ledger:

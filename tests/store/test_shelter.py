@@ -17,12 +17,14 @@ from mics_iac.core import journal
 from mics_iac.core.journal import Entry, RunBegun
 from mics_iac.core.state import decode_state
 from mics_iac.errors import StoreFailed
+from mics_iac.reporting.health import health_lines
 from mics_iac.store.context import RunContext
 from mics_iac.store.file import FileBackend
 from mics_iac.store.held import Held, hold
 from mics_iac.store.history import peek
 from mics_iac.store.memory import MemoryBackend, MemoryPlace
 from mics_iac.store.shelter import Shelter
+from mics_iac.store.survey import health, survey
 from tests.store.stand import ADDRESS, API, FaultyDisk, SetClock, context, created, executions, upload
 
 
@@ -331,3 +333,13 @@ def test_what_was_kept_is_for_the_place_that_the_state_was_moved_to(
     with hold(there, clock=clock, context=sheltered(folder, "run-2")) as held, held.reading() as ledger:
         assert ledger.known_executions(ADDRESS) == {upload(1)[1].id}
     assert list(folder.iterdir()) == []
+
+
+def test_a_look_at_the_health_of_the_state_counts_it_in(backend: Remote, clock: SetClock, folder: Path) -> None:
+    cut_off(backend, clock, folder, upload(1)[1])
+    found = survey(backend, api_url=API, environment=None)
+    kept = Shelter(folder).kept(found.base.lineage)
+    shown = health(found, kept)
+    assert [(one.entries, one.damage) for one in shown.kept] == [(1, None)]
+    assert len(shown.doubts) == 1
+    assert any("kept:" in span.text for one in health_lines(shown) for span in one.spans)
