@@ -23,7 +23,7 @@ from mics_iac.core.state import State, encode_state
 from mics_iac.errors import Locked, MicsError, StateConflict, StoreFailed
 from mics_iac.store.backend import LEASE, Backend, LockInfo, milliseconds
 from mics_iac.store.context import RunContext
-from mics_iac.store.history import History, read_history, serial_of
+from mics_iac.store.history import History, missing, read_history, serial_of
 from mics_iac.store.lease import Clearance, Lease, take
 from mics_iac.store.survey import mend, survey
 
@@ -66,6 +66,7 @@ def hold(
         history = read_history(backend, api_url=context.api_url, environment=context.environment, also_moved=also_moved)
         backend.drop(list(history.done))
         held = Held(backend, history, kept, clock=clock, context=context, trust=trust, tell=tell, mended=mended)
+        held.notices += missing(backend, history)
         try:
             held.take_over()
             yield held
