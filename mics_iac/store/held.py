@@ -333,7 +333,11 @@ class Held:
         with self._reading:
             state = self._ledger.state()
         if self._held_imports and not (state.imports or state.forgotten):
-            raise StateConflict(f"an empty state would replace one with imports: {self._backend.describe()}")
+            raise StateConflict(
+                f"an empty state would replace one with imports: {self._backend.describe()}",
+                remedy="nothing was replaced, and the journal stays; this should never be: please report it, with what "
+                "`mics-iac state check` says",
+            )
         serial = self._serial + 1
         state = msgspec.structs.replace(
             state, lineage=self._lineage, serial=serial, mics_iac_version=self._context.version

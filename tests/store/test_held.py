@@ -510,10 +510,14 @@ def test_an_empty_state_never_replaces_a_full_one(backend: Gated, clock: SetCloc
     with hold(backend, clock=clock, context=context("run-1")) as held:
         held.record(created())
     before = backend.read()
-    with pytest.raises(StateConflict, match="empty"), hold(backend, clock=clock, context=context("run-2")) as held:
+    with (
+        pytest.raises(StateConflict, match="empty") as caught,
+        hold(backend, clock=clock, context=context("run-2")) as held,
+    ):
         held.record(*upload(1))
         with held.reading() as ledger:
             ledger._slots.clear()
+    assert "state check" in str(caught.value.remedy)
     assert backend.read() == before
 
 
