@@ -20,7 +20,7 @@ from mics_iac.core.outcome import Outcome, Recovery
 from mics_iac.core.place import describe
 from mics_iac.core.plan import Base, Create, Options, Plan, Skip, fingerprint
 from mics_iac.core.planner import Origin, make_plan
-from mics_iac.core.progress import Failure
+from mics_iac.core.progress import Failure, Notice
 from mics_iac.core.state import State
 from mics_iac.core.status import ImportStatus, Status
 from mics_iac.core.tally import Tally
@@ -228,6 +228,7 @@ def _peek(project: Project, *, also_moved: bool = False) -> Ledger:
         environment=project.environment,
         also_moved=also_moved,
         shelter=world.shelter,
+        notice=lambda text: world.tell(Notice(text)),
     )
 
 

@@ -23,7 +23,7 @@ from mics_iac.core.state import State, encode_state
 from mics_iac.errors import Locked, MicsError, StateConflict, StoreFailed
 from mics_iac.store.backend import LEASE, Backend, LockInfo, milliseconds
 from mics_iac.store.context import RunContext
-from mics_iac.store.history import History, read_history, serial_of
+from mics_iac.store.history import History, missing, read_history, serial_of
 from mics_iac.store.lease import Clearance, Lease, take
 from mics_iac.store.survey import mend, survey
 
@@ -66,6 +66,7 @@ def hold(
         history = read_history(backend, api_url=context.api_url, environment=context.environment, also_moved=also_moved)
         backend.drop(list(history.done))
         held = Held(backend, history, kept, clock=clock, context=context, trust=trust, tell=tell, mended=mended)
+        held.notices += missing(backend, history)
         try:
             held.take_over()
             yield held
@@ -334,7 +335,11 @@ class Held:
         with self._reading:
             state = self._ledger.state()
         if self._held_imports and not (state.imports or state.forgotten):
-            raise StateConflict(f"an empty state would replace one with imports: {self._backend.describe()}")
+            raise StateConflict(
+                f"an empty state would replace one with imports: {self._backend.describe()}",
+                remedy="nothing was replaced, and the journal stays; this should never be: please report it, with what "
+                "`mics-iac state check` says",
+            )
         serial = self._serial + 1
         state = msgspec.structs.replace(
             state, lineage=self._lineage, serial=serial, mics_iac_version=self._context.version

@@ -162,6 +162,24 @@ def test_a_lost_creation_is_taken_in_as_well(
         assert ledger.creations() == []
 
 
+def test_a_lost_creation_is_not_taken_for_a_later_one_of_another_title(
+    backend: Remote, clock: SetClock, folder: Path
+) -> None:
+    cut_off(backend, clock, folder)
+    lost = created("fr/other", "559")
+    begun = RunBegun("run-1", "lineage-of-run-1", 1, API, None, "apply", "ana", 0, "0.1.0")
+    Shelter(folder).keep(begun, [lost])
+    with hold(backend, clock=clock, context=context("elsewhere")) as held:
+        later = msgspec.structs.replace(lost.settings, name="Renamed since")
+        held.record(journal.CreateBegun("fr/other", later))
+    with (
+        hold(backend, clock=clock, context=sheltered(folder, "run-2")) as held,
+        held.reading() as ledger,
+    ):
+        assert ledger.import_id("fr/other") is None
+        assert ledger.creating("fr/other") is not None
+
+
 @pytest.mark.parametrize("damage", [b"\x00\xff", b"00000000 {}\n"], ids=["alien", "wrong"])
 def test_a_damaged_one_stops_nobody_is_told_and_stays(
     backend: Remote, clock: SetClock, folder: Path, damage: bytes
