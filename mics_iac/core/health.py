@@ -64,11 +64,19 @@ class Trouble(msgspec.Struct, frozen=True):
     remedy: str
 
 
+class KeptHere(msgspec.Struct, frozen=True):
+    """Outcomes that a run kept on this machine; `damage` is why not all of them can be read, None if they can."""
+
+    where: str
+    entries: int
+    damage: str | None = None
+
+
 class Health(msgspec.Struct, frozen=True):
     """Everything that was found of one environment; `state` is None where none was saved.
 
-    `doubts` and `creating` (addresses) are what the next apply has to find out. `faults` are all that is wrong: with
-    the state, with a journal, or with what the state says.
+    `kept` was taken into account. `doubts` and `creating` (addresses) are what the next apply has to find out. `faults`
+    are all that is wrong: with the state, with a journal, or with what the state says.
     """
 
     state: SavedState | None
@@ -77,6 +85,7 @@ class Health(msgspec.Struct, frozen=True):
     doubts: tuple[OpenUpload, ...]
     creating: tuple[str, ...]
     faults: tuple[Trouble, ...]
+    kept: tuple[KeptHere, ...] = ()
 
 
 class Mended(msgspec.Struct, frozen=True):

@@ -104,15 +104,17 @@ CREDENTIALS: Final = {
 }
 """Where the credentials of each kind come from; never from a place."""
 
+METHODS: Final = {"lock_method": "LOCK", "unlock_method": "UNLOCK", "update_method": "POST"}
+"""The HTTP methods that a state server is asked with, where nothing else is said."""
+
 _SCHEMES: Final = ("file", "s3", "gs", "az", "https", "http")
 _SCHEME: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):(.*)", re.DOTALL)
-_METHODS: Final = {"lock_method": "LOCK", "unlock_method": "UNLOCK", "update_method": "POST"}
 _ADDRESSES: Final = ("lock_address", "unlock_address")
 _PARAMETERS: Final[dict[str, tuple[str, ...]]] = {
     "s3": ("region", "endpoint"),
     "gs": ("endpoint",),
     "az": ("endpoint",),
-    "http": (*_ADDRESSES, *_METHODS),
+    "http": (*_ADDRESSES, *METHODS),
 }
 _FORMS: Final = {"s3": "s3://bucket/prefix", "gs": "gs://bucket/prefix", "az": "az://account/container/prefix"}
 
@@ -139,7 +141,14 @@ def parse_place(url: str) -> StatePlace:
         case _:
             if rest.startswith("//"):
                 _refuse_scheme(scheme)
-            return FilePlace(_path(url))
+            path = _path(url)
+            if not path.endswith(".json"):
+                # Else a bucket whose scheme was forgotten would become a file of that name.
+                _refuse(
+                    f"{quoted(url)} names no kind of place, and no file whose name ends with .json",
+                    remedy=f"write {', '.join(_FORMS.values())}, https://host/path, or file:PATH for any file",
+                )
+            return FilePlace(path)
 
 
 def url_of(place: StatePlace) -> str:
@@ -151,7 +160,7 @@ def url_of(place: StatePlace) -> str:
             return _root(place) + _query({"region": region, "endpoint": endpoint})
         case HttpPlace():
             given = {key: getattr(place, key) for key in _PARAMETERS["http"]}
-            return place.address + _query({key: value for key, value in given.items() if value != _METHODS.get(key)})
+            return place.address + _query({key: value for key, value in given.items() if value != METHODS.get(key)})
 
 
 def describe(place: StatePlace) -> str:
@@ -248,7 +257,7 @@ def _http(url: str) -> HttpPlace:
     address = _address(text, "", "http")
     given = _parameters("http", query)
     found: dict[str, str] = {key: _address(given[key], f" ({key})", "http") for key in _ADDRESSES if key in given}
-    for method in _METHODS.keys() & given.keys():
+    for method in METHODS.keys() & given.keys():
         found[method] = _checked(given[method], METHOD_RULE, method, "http")
     if "unlock_address" in found and "lock_address" not in found:
         _refuse("unlock_address is given, and lock_address is not", remedy="give lock_address too, or neither")

@@ -37,7 +37,11 @@ def still_fitting(ledger: Ledger, entries: Iterable[journal.Entry]) -> Iterator[
 
 def _fits(ledger: Ledger, entry: journal.Entry) -> bool:
     match entry:
-        case journal.ImportCreated() | journal.CreateAbandoned():
+        case journal.ImportCreated():
+            # One of another title is a later creation of that address.
+            creating = ledger.creating(entry.address)
+            return creating is not None and creating.settings.title == entry.settings.title
+        case journal.CreateAbandoned():
             return ledger.creating(entry.address) is not None
         case journal.UploadAccepted() | journal.UploadDoubted() | journal.UploadAbandoned() | journal.UploadRefused():
             open_ = (d for one in ledger.doubting() if one.address == entry.address for d in one.doubts)

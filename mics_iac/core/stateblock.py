@@ -5,12 +5,11 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from mics_iac.core.place import BucketPlace, FilePlace, HttpPlace, StatePlace
+from mics_iac.core.place import METHODS, BucketPlace, FilePlace, HttpPlace, StatePlace
 
 # What YAML reads as this very text, whoever reads it; anything else is quoted.
 _PLAIN: Final = re.compile(r"[A-Za-z]([A-Za-z0-9_./:@+=-]*[A-Za-z0-9_/])?")
 _WORDS: Final = frozenset({"null", "true", "false", "yes", "no", "on", "off", "y", "n"})
-_METHODS: Final = {"lock_method": "LOCK", "unlock_method": "UNLOCK", "update_method": "POST"}
 
 
 def state_keys(place: StatePlace) -> dict[str, str]:
@@ -32,13 +31,13 @@ def _said(place: StatePlace) -> dict[str, str | None]:
                 "endpoint": place.endpoint,
             }
         case HttpPlace():
-            methods = {key: getattr(place, key) for key in _METHODS}
+            methods = {key: getattr(place, key) for key in METHODS}
             return {
                 "backend": "http",
                 "address": place.address,
                 "lock_address": place.lock_address,
                 "unlock_address": place.unlock_address,
-                **{key: method for key, method in methods.items() if method != _METHODS[key]},
+                **{key: method for key, method in methods.items() if method != METHODS[key]},
             }
 
 

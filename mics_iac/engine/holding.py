@@ -8,6 +8,7 @@ from contextlib import contextmanager, suppress
 import msgspec
 
 from mics_iac.core.journal import Entry
+from mics_iac.core.progress import Notice
 from mics_iac.core.tally import Tally
 from mics_iac.core.wording import visible
 from mics_iac.engine.project import Project
@@ -57,6 +58,8 @@ def holding(
         repair=repair,
         also_moved=also_moved,
     ) as held:
+        for text in held.notices:
+            world.tell(Notice(text))
         yield held
 
 

@@ -178,7 +178,7 @@ def _connect(
         workspace=root / WORKSPACE,
         limits=inputs.limits,
         tell=inputs.tell,
-        shelter=Shelter(root / WORKSPACE / "emergency") if backend.distant else None,
+        shelter=Shelter(root / WORKSPACE / "emergency"),
     )
     return Project(
         path=inputs.manifest_path,

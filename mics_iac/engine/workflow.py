@@ -20,7 +20,7 @@ from mics_iac.core.outcome import Outcome, Recovery
 from mics_iac.core.place import describe
 from mics_iac.core.plan import Base, Create, Options, Plan, Skip, fingerprint
 from mics_iac.core.planner import Origin, make_plan
-from mics_iac.core.progress import Failure
+from mics_iac.core.progress import Failure, Notice
 from mics_iac.core.state import State
 from mics_iac.core.status import ImportStatus, Status
 from mics_iac.core.tally import Tally
@@ -213,7 +213,11 @@ def read_state(project: Project) -> State:
 
 def check_state(project: Project) -> Health:
     """How it stands with state, journals and backups. Changes nothing, takes no lock, asks nobody."""
-    return health(survey(project.world.backend, api_url=project.api_url, environment=project.environment))
+    world = project.world
+    found = survey(world.backend, api_url=project.api_url, environment=project.environment)
+    moved = found.saved is not None and found.saved.state is not None and found.saved.state.moved_to
+    kept = world.shelter.kept(found.base.lineage or None) if world.shelter is not None and not moved else []
+    return health(found, kept)
 
 
 def _peek(project: Project, *, also_moved: bool = False) -> Ledger:
@@ -224,6 +228,7 @@ def _peek(project: Project, *, also_moved: bool = False) -> Ledger:
         environment=project.environment,
         also_moved=also_moved,
         shelter=world.shelter,
+        notice=lambda text: world.tell(Notice(text)),
     )
 
 

@@ -94,7 +94,8 @@ def nobody(told: Told) -> None:
 class World:
     """What a run acts on. `workspace` is the folder that error files go to.
 
-    `shelter` keeps what a run did when the place of its state is far away and can no longer be reached.
+    `shelter` keeps what a run did when the place of its state is far away and can no longer be reached. What is in it
+    is taken in wherever the state is by now.
     """
 
     api: MicsApi

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import msgspec
 
 from mics_iac import __version__
-from mics_iac.core.health import FoundJournal, Health, SavedState
+from mics_iac.core.health import FoundJournal, Health, KeptHere, SavedState
 from mics_iac.reporting.figures import counted, number
 from mics_iac.reporting.lines import Line, Span, line, told
 
@@ -34,6 +34,7 @@ def health_lines(health: Health) -> list[Line]:
         there = Span(health.state.moved_to, "bold", solid=True)
         lines.append(line(Span("moved:    ", "warn"), "the state is at ", there, " by now", hang=10))
     lines += [_journal(one) for one in health.journals]
+    lines += [_kept(one) for one in health.kept]
     lines += [_saved("backup:   ", one) for one in health.backups]
     lines += [
         line("in doubt: ", Span(f"{d.address}:{d.source}", "bold", solid=True), f" (import {d.import_id})", hang=10)
@@ -70,6 +71,12 @@ def _journal(journal: FoundJournal) -> Line:
     what += ", saved already" if journal.folded else ", of a run that goes on or did not come to its end"
     damaged = [Span(" damaged", "destroy")] if journal.damage is not None else []
     return line("journal:  ", Span(journal.where, solid=True), *damaged, what, hang=10)
+
+
+def _kept(kept: KeptHere) -> Line:
+    damaged = [Span(" damaged", "destroy")] if kept.damage is not None else []
+    what = f" {counted(kept.entries, 'entry')}, kept here by a run that lost the state; the next one takes them in"
+    return line("kept:     ", Span(kept.where, solid=True), *damaged, what, hang=10)
 
 
 def _moment(epoch_ms: int) -> str:

@@ -38,15 +38,16 @@ class Stored:
 
 
 class Bucket:
-    """A real bucket or container; `where` is how messages call it.
+    """A real bucket or container; `where` is how messages call it, `at` what they add where it is not the cloud's own.
 
     It is opened with the first request (`opened`): a command that has nothing to ask needs neither credentials nor the
     library.
     """
 
-    def __init__(self, opened: Callable[[], ObjectStore], *, where: str) -> None:
+    def __init__(self, opened: Callable[[], ObjectStore], *, where: str, at: str = "") -> None:
         self.opened = opened
         self.where = where
+        self.at = at
         self._guard = threading.Lock()
         self._open: ObjectStore | None = None
 
@@ -147,6 +148,11 @@ class Bucket:
             return StoreRefused(
                 f"{self.where} refuses these credentials, or they may not do this: {text}",
                 remedy="see that they are the right ones, not expired, and may read, write and delete there",
+            )
+        if "builder error" in text:
+            return StoreFailed(
+                f"{self.where}{self.at} cannot be asked: its address is plain http, or none",
+                remedy="name it as the `endpoint` of the place; plain http goes to this machine alone",
             )
         if _IMPOSSIBLE.search(str(error)):
             return StoreFailed(

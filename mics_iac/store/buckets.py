@@ -43,7 +43,8 @@ def open_bucket(place: BucketPlace, environ: Mapping[str, str]) -> Bucket:
     Its first request raises StoreFailed where obstore is missing, or cannot make sense of the place.
     """
     where = f"{place.backend}://{'/'.join(part for part in (place.account, place.bucket) if part)}"
-    return Bucket(lambda: _opened(place, environ, where), where=where)
+    at = f" at {place.endpoint}" if place.endpoint is not None else ""
+    return Bucket(lambda: _opened(place, environ, where), where=where, at=at)
 
 
 def _opened(place: BucketPlace, environ: Mapping[str, str], where: str) -> ObjectStore:

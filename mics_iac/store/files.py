@@ -18,9 +18,9 @@ _NO_LOCKS = {errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOSYS, errno.
 
 
 @contextlib.contextmanager
-def opened(disk: Disk, path: Path, flags: int) -> Iterator[int]:
-    """A file that is open meanwhile; a link in its place is an error."""
-    fd = disk.open(path, flags | os.O_NOFOLLOW)
+def opened(disk: Disk, path: Path, flags: int, mode: int = 0o644) -> Iterator[int]:
+    """A file that is open meanwhile; a link in its place is an error. `mode` is that of one that is made."""
+    fd = disk.open(path, flags | os.O_NOFOLLOW, mode)
     try:
         yield fd
     finally:

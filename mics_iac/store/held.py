@@ -23,7 +23,7 @@ from mics_iac.core.state import State, encode_state
 from mics_iac.errors import Locked, MicsError, StateConflict, StoreFailed
 from mics_iac.store.backend import LEASE, Backend, LockInfo, milliseconds
 from mics_iac.store.context import RunContext
-from mics_iac.store.history import History, read_history, serial_of
+from mics_iac.store.history import History, missing, read_history, serial_of
 from mics_iac.store.lease import Clearance, Lease, take
 from mics_iac.store.survey import mend, survey
 
@@ -51,7 +51,8 @@ def hold(
 
     With `repair`, what is damaged is mended before it is read; `Held.mended` tells what was. With `also_moved`, a state
     that was moved elsewhere is held too, for who moves it on or puts another in its place. Outcomes that can no longer
-    be recorded are kept in the context's shelter; what earlier runs kept there is recorded before anything is done.
+    be recorded in a distant place are kept in the context's shelter; what earlier runs kept there is recorded before
+    anything is done, wherever the state is by now.
     `trust` is for how many seconds a clearance takes the backend's word that the lock is held (`store/lease`).
     `tell` gets every durable entry once, in order, from whichever thread led its group; it must not call `record` or
     `save`. On leaving with an error the state is saved all the same; if that fails too, a note on the error says so
@@ -65,6 +66,7 @@ def hold(
         history = read_history(backend, api_url=context.api_url, environment=context.environment, also_moved=also_moved)
         backend.drop(list(history.done))
         held = Held(backend, history, kept, clock=clock, context=context, trust=trust, tell=tell, mended=mended)
+        held.notices += missing(backend, history)
         try:
             held.take_over()
             yield held
@@ -101,6 +103,8 @@ class Held:
     ) -> None:
         self.mended = mended
         """What was mended before the state was read, None where that was not asked for."""
+        self.notices: list[str] = []
+        """What a person may want to know of how the state was found, a sentence each."""
         self._backend = backend
         self._lease = lease
         self._clock = clock
@@ -157,9 +161,9 @@ class Held:
                 scratch = Ledger(self._ledger.state())
             # An earlier run did it, and it is not told as this one's.
             tell, self._tell = self._tell, silent
-            self.record(*(entry for entries in kept.values() for entry in still_fitting(scratch, entries)))
+            self.record(*(entry for one in kept for entry in still_fitting(scratch, one.entries)))
             self._tell = tell
-            self._shelter.clear(list(kept))
+            self.notices += self._shelter.clear(kept)
         if self._backend.distant:
             # Where there is no state there is none to replace, and an empty one would be in the way of a push.
             self._save(anew=self.lock.after is not None and self._version is not None)
@@ -331,7 +335,11 @@ class Held:
         with self._reading:
             state = self._ledger.state()
         if self._held_imports and not (state.imports or state.forgotten):
-            raise StateConflict(f"an empty state would replace one with imports: {self._backend.describe()}")
+            raise StateConflict(
+                f"an empty state would replace one with imports: {self._backend.describe()}",
+                remedy="nothing was replaced, and the journal stays; this should never be: please report it, with what "
+                "`mics-iac state check` says",
+            )
         serial = self._serial + 1
         state = msgspec.structs.replace(
             state, lineage=self._lineage, serial=serial, mics_iac_version=self._context.version
@@ -347,7 +355,7 @@ class Held:
     def _keep(self, entries: Sequence[Entry]) -> None:
         """Keep outcomes on this machine that the place of the state did not take."""
         outcomes = worth_keeping(entries)
-        if self._shelter is not None and outcomes and isinstance(self._broken, StoreFailed):
+        if self._backend.distant and self._shelter is not None and outcomes and isinstance(self._broken, StoreFailed):
             self._sheltered = self._shelter.keep(self._begin(), outcomes) or self._sheltered
 
     def _refuse_broken(self) -> None:

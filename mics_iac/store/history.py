@@ -6,6 +6,7 @@ before the state: a journal that a save folded meanwhile is known by its serial,
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from shlex import quote
 
@@ -17,7 +18,7 @@ from mics_iac.core.place import FilePlace, parse_place
 from mics_iac.core.sheltered import still_fitting
 from mics_iac.core.state import State, decode_state
 from mics_iac.core.stateblock import state_block
-from mics_iac.errors import StateDamaged, StateUnreadable, UsageError
+from mics_iac.errors import StateDamaged, StateUnreadable, StoreFailed, UsageError
 from mics_iac.store.backend import Backend, Blob, visible
 from mics_iac.store.shelter import Shelter
 
@@ -53,13 +54,18 @@ def peek(
     environment: str | None,
     also_moved: bool = False,
     shelter: Shelter | None = None,
+    notice: Callable[[str], None] | None = None,
 ) -> Ledger:
     """The ledger as it stands, with what is kept in the shelter, without the lock and without writing anything.
 
     A run that is going on may have recorded more a moment later. Where there is no state yet, the ledger is empty and
-    its lineage is "". Raises StateUnreadable (also for a state that was moved, unless `also_moved`) and StoreFailed.
+    its lineage is ""; `notice` is told if there was one. Raises StateUnreadable (also for a state that was moved,
+    unless `also_moved`) and StoreFailed.
     """
     history = read_history(backend, api_url=api_url, environment=environment, also_moved=also_moved)
+    if notice is not None:
+        for text in missing(backend, history):
+            notice(text)
     return with_sheltered(history, shelter)[0]
 
 
@@ -105,6 +111,23 @@ def read_history(backend: Backend, *, api_url: str, environment: str | None, als
     )
 
 
+def missing(backend: Backend, history: History) -> list[str]:
+    """What is to be said where there is no state but backups of one. Asks for those only where there is no state."""
+    if history.version is not None:
+        return []
+    try:
+        backups = len(backend.backups())
+    except StoreFailed:  # they are a help: who cannot read them goes on without
+        return []
+    if not backups:
+        return []
+    of_one = "1 backup" if backups == 1 else f"{backups} backups"
+    return [
+        f"there is no state at {backend.describe()}, but {of_one} of one: it was removed; `mics-iac state recover` "
+        "brings back the newest, or go on and what it held is found again on the platform"
+    ]
+
+
 def with_sheltered(history: History, shelter: Shelter | None) -> tuple[Ledger, int]:
     """The ledger of this history with what is kept in the shelter folded in, and how many entries those were.
 
@@ -113,8 +136,8 @@ def with_sheltered(history: History, shelter: Shelter | None) -> tuple[Ledger, i
     ledger = history.ledger()
     if shelter is None or history.state.moved_to:
         return ledger, 0
-    kept = shelter.kept(ledger.lineage).values()
-    return ledger, sum(1 for entries in kept for _ in still_fitting(ledger, entries))
+    kept = shelter.kept(ledger.lineage)
+    return ledger, sum(1 for one in kept for _ in still_fitting(ledger, one.entries))
 
 
 def read_saved(backend: Backend) -> State | None:

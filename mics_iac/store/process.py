@@ -33,9 +33,13 @@ def nobody(host: str) -> Process:
 
 
 def same_machine(one: Process, other: Process) -> bool:
-    """Whether both are known to share one start of one kernel, and one numbering of processes."""
+    """Whether both are known to share one start of one kernel, and one numbering of processes.
+
+    Clones of one memory snapshot share both, and are told apart by their names.
+    """
     known = one.boot_id is not None and one.pid_namespace is not None
-    return known and (one.boot_id, one.pid_namespace) == (other.boot_id, other.pid_namespace)
+    ours, theirs = ((p.host, p.boot_id, p.pid_namespace) for p in (one, other))
+    return known and ours == theirs
 
 
 def is_gone(process: Process, *, ours: Process) -> bool:

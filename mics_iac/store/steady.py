@@ -21,7 +21,7 @@ class Steady:
 
     def __init__(self, bucket: Bucket, *, clock: Clock) -> None:
         self._bucket = bucket
-        self._attempts = Attempts(where=bucket.where, clock=clock)
+        self._attempts = Attempts(where=bucket.where + bucket.at, clock=clock)
 
     @property
     def where(self) -> str:

@@ -6,18 +6,30 @@ damage, a state from its newest good backup. Must not know what an entry means.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import msgspec
 
-from mics_iac.core.health import FoundJournal, Health, Mended, OpenUpload, SavedState, Trouble, audit, saved_state
+from mics_iac.core.health import (
+    FoundJournal,
+    Health,
+    KeptHere,
+    Mended,
+    OpenUpload,
+    SavedState,
+    Trouble,
+    audit,
+    saved_state,
+)
 from mics_iac.core.journal import Entry, Journal, RunBegun, salvage_journal
 from mics_iac.core.ledger import Ledger
+from mics_iac.core.sheltered import still_fitting
 from mics_iac.core.state import State, decode_state, encode_state
 from mics_iac.errors import StateDamaged, StateUnreadable
 from mics_iac.store.backend import Backend, Blob
 from mics_iac.store.history import refuse_foreign, refuse_moved, refuse_stray
+from mics_iac.store.shelter import Kept
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,9 +139,13 @@ def _run(blob: Blob, journal: Journal, base: State, state: str) -> Run:
     return Run(blob.name, blob.where, None, (), journal.torn, fault)
 
 
-def health(found: Survey) -> Health:
-    """The same, as it is shown."""
-    state = found.ledger().state()
+def health(found: Survey, kept: Sequence[Kept] = ()) -> Health:
+    """The same, as it is shown, with what runs `kept` on this machine."""
+    ledger = found.ledger()
+    for one in kept:
+        # Folded in as it goes.
+        list(still_fitting(ledger, one.entries))
+    state = ledger.state()
     imports = [(address, i) for address, value in state.imports.items() for i in (value.current, *value.former)]
     return Health(
         state=_shown(found.saved) if found.saved is not None else None,
@@ -141,6 +157,7 @@ def health(found: Survey) -> Health:
             *(Trouble(fault.message, fault.remedy or "") for fault in found.faults),
             *(Trouble(sentence, _REPORT) for sentence in (audit(state) if found.base.lineage else ())),
         ),
+        kept=tuple(KeptHere(str(one.path), len(one.entries), one.fault) for one in kept),
     )
 
 

@@ -48,10 +48,11 @@ def test_from_each_to_the_next_and_back(project: Path, run: Run, places: list[st
         checked = json.loads(run("state", "check", "--sandbox", "--state", there, "--format", "json").out)
         assert checked["sound"]
         assert len(checked["backups"]) == min(5, 2 + 2 * number)
-    # What stands elsewhere are memories, and none is taken for a place that is free.
-    taken = run("state", "migrate", "--sandbox", "--state", places[-2], "--to", places[0])
-    assert taken.code == 8
-    assert "remove what is there" in taken.err
+    # What stands elsewhere are older memories of the same state: it may come back to where it was first.
+    back = run("state", "migrate", "--sandbox", "--state", places[-2], "--to", places[0])
+    assert back.code == 0, back.err
+    assert "No changes." in run("plan", "--sandbox", "--state", places[0]).out
+    assert run("plan", "--sandbox", "--state", places[-2]).code == 10
 
 
 def test_pulled_pushed_and_held_by_hand(project: Path, run: Run, places: list[str]) -> None:

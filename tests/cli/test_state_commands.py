@@ -17,7 +17,7 @@ from mics_iac.store.backend import LockInfo, Process
 from mics_iac.store.context import RunContext
 from mics_iac.store.file import FileBackend
 from mics_iac.store.held import hold
-from tests.cli.conftest import ROOT, Run
+from tests.cli.conftest import ROOT, Run, write_data
 from tests.cli.test_processes import at_terminal
 from tests.clocks import SteppingClock
 
@@ -53,6 +53,20 @@ def test_list_and_show(applied: Path, run: Run) -> None:
     assert one.items() <= shown.items()
     assert shown["format_version"] == document["format_version"]
     assert sorted(e["source"] for e in one["current"]["executions"]) == ["data/1.ndjson", "data/2.ndjson"]
+
+
+def test_a_state_that_was_removed_is_told_by_plan_and_apply(applied: Path, project: Path, run: Run) -> None:
+    write_data(project / "data/3.ndjson", 20, 2)
+    assert run("apply", "--sandbox", "-y").code == 0
+    applied.unlink()
+    words = "imports.state.json, but 1 backup of one: it was removed; `mics-iac state recover --sandbox` brings back"
+    planned = run("plan", "--sandbox", "--format", "json")
+    assert words in planned.err
+    assert json.loads(planned.out)
+    done = run("apply", "--sandbox", "-y")
+    assert words in done.err
+    assert (done.code, "1 imported" in done.out) == (0, True), done.out
+    assert "it was removed" not in run("plan", "--sandbox").err
 
 
 def test_what_the_state_does_not_hold_is_said(applied: Path, run: Run) -> None:

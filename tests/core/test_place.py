@@ -25,7 +25,7 @@ GITLAB = "https://gitlab.example.com/api/v4/projects/42/terraform/state"
 READ = [
     ("imports.state.json", FilePlace("imports.state.json")),
     ("/srv/states/a.json", FilePlace("/srv/states/a.json")),
-    ("a:b", FilePlace("a:b")),
+    ("a:b.json", FilePlace("a:b.json")),
     ("file:", FilePlace(None)),
     ("file:a b/c.json", FilePlace("a b/c.json")),
     ("file:///srv/a.json", FilePlace("/srv/a.json")),
@@ -64,6 +64,8 @@ REFUSED = [
     ("a\\b", "no path"),
     ("a\nb", "no path"),
     ("a\udcff", "no path"),
+    ("acme-states/imports", "no kind of place"),
+    ("states/", "no kind of place"),
     ("file://host/a.json", "no other host"),
     ("s3:acme", "s3://bucket/prefix"),
     ("https:host", "https://host/path"),

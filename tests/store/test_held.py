@@ -17,7 +17,7 @@ import pytest
 from mics_iac.core.journal import Entry, ImportGone, RunBegun, decode_journal, encode_entries
 from mics_iac.core.state import State, decode_state, encode_state
 from mics_iac.errors import Locked, MicsError, StateConflict, StateUnreadable, StoreFailed
-from mics_iac.store.backend import LEASE, MARGIN, Backend, Snapshot
+from mics_iac.store.backend import LEASE, MARGIN, Backend, Blob, Snapshot
 from mics_iac.store.file import FileBackend
 from mics_iac.store.held import Held, hold
 from mics_iac.store.history import peek
@@ -465,6 +465,38 @@ def test_a_lost_state_is_made_again_from_the_journals_that_are_left(backend: Gat
     assert saved(backend).serial == 2
 
 
+def test_a_state_that_was_removed_is_told_where_backups_are_left(
+    backend: Gated, clock: SetClock, place: MemoryPlace
+) -> None:
+    def told() -> list[str]:
+        notices: list[str] = []
+        peek(backend, api_url=API, environment=None, notice=notices.append)
+        return notices
+
+    assert told() == []
+    for number in range(3):
+        with hold(Gated(clock=clock, place=place), clock=clock, context=context()) as held:
+            held.record(created(f"fr/{number}", str(number)))
+        assert held.notices == told() == []
+    place.state = None
+    [notice] = told()
+    assert "there is no state at the state in memory, but 2 backups of one: it was removed" in notice
+    with hold(backend, clock=clock, context=context("run-2")) as held:
+        assert held.notices == [notice]
+        # It is no obstacle: the run goes on, and what the state held is found again on the platform.
+        held.record(created())
+    assert told() == []
+
+
+def test_where_the_backups_cannot_be_read_either_the_run_goes_on(clock: SetClock) -> None:
+    class Closed(MemoryBackend):
+        def backups(self) -> list[Blob]:
+            raise StoreFailed("the backups cannot be listed")
+
+    with hold(Closed(clock=clock), clock=clock, context=context()) as held:
+        assert held.notices == []
+
+
 def test_a_run_that_died_in_its_first_line_left_nothing(backend: Gated, clock: SetClock) -> None:
     backend._place.journals["00000000-0001"] = b'1234abcd {"entry":"run-be'
     assert peek(backend, api_url=API, environment=None).addresses() == []
@@ -478,10 +510,14 @@ def test_an_empty_state_never_replaces_a_full_one(backend: Gated, clock: SetCloc
     with hold(backend, clock=clock, context=context("run-1")) as held:
         held.record(created())
     before = backend.read()
-    with pytest.raises(StateConflict, match="empty"), hold(backend, clock=clock, context=context("run-2")) as held:
+    with (
+        pytest.raises(StateConflict, match="empty") as caught,
+        hold(backend, clock=clock, context=context("run-2")) as held,
+    ):
         held.record(*upload(1))
         with held.reading() as ledger:
             ledger._slots.clear()
+    assert "state check" in str(caught.value.remedy)
     assert backend.read() == before
 
 

@@ -42,7 +42,9 @@ def test_a_process_that_ended_is_gone() -> None:
     assert is_gone(msgspec.structs.replace(OURS, pid=process.pid), ours=OURS) == (OURS.boot_id is not None)
 
 
-@pytest.mark.parametrize(("field", "value"), [("boot_id", "x"), ("boot_id", None), ("pid_namespace", "x")])
+@pytest.mark.parametrize(
+    ("field", "value"), [("boot_id", "x"), ("boot_id", None), ("pid_namespace", "x"), ("host", "clone-of-it")]
+)
 def test_of_another_machine_nothing_is_known(field: str, value: str | None) -> None:
     theirs = msgspec.structs.replace(OURS, **{field: value}, pid=2**22 + 1)
     assert not same_machine(theirs, OURS)

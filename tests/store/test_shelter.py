@@ -4,6 +4,9 @@
 
 from __future__ import annotations
 
+import errno
+import stat
+import zlib
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,15 +14,18 @@ import msgspec
 import pytest
 
 from mics_iac.core import journal
-from mics_iac.core.journal import Entry
+from mics_iac.core.journal import Entry, RunBegun
 from mics_iac.core.state import decode_state
 from mics_iac.errors import StoreFailed
+from mics_iac.reporting.health import health_lines
 from mics_iac.store.context import RunContext
+from mics_iac.store.file import FileBackend
 from mics_iac.store.held import Held, hold
 from mics_iac.store.history import peek
 from mics_iac.store.memory import MemoryBackend, MemoryPlace
 from mics_iac.store.shelter import Shelter
-from tests.store.stand import ADDRESS, API, SetClock, context, created, executions, upload
+from mics_iac.store.survey import health, survey
+from tests.store.stand import ADDRESS, API, FaultyDisk, SetClock, context, created, executions, upload
 
 
 class Remote(MemoryBackend):
@@ -156,9 +162,27 @@ def test_a_lost_creation_is_taken_in_as_well(
         assert ledger.creations() == []
 
 
-@pytest.mark.parametrize("damage", [b"", b"\x00\xff", b"00000000 {}\n"], ids=["empty", "alien", "wrong"])
-def test_a_damaged_one_stops_nobody(
-    backend: Remote, clock: SetClock, place: MemoryPlace, folder: Path, damage: bytes
+def test_a_lost_creation_is_not_taken_for_a_later_one_of_another_title(
+    backend: Remote, clock: SetClock, folder: Path
+) -> None:
+    cut_off(backend, clock, folder)
+    lost = created("fr/other", "559")
+    begun = RunBegun("run-1", "lineage-of-run-1", 1, API, None, "apply", "ana", 0, "0.1.0")
+    Shelter(folder).keep(begun, [lost])
+    with hold(backend, clock=clock, context=context("elsewhere")) as held:
+        later = msgspec.structs.replace(lost.settings, name="Renamed since")
+        held.record(journal.CreateBegun("fr/other", later))
+    with (
+        hold(backend, clock=clock, context=sheltered(folder, "run-2")) as held,
+        held.reading() as ledger,
+    ):
+        assert ledger.import_id("fr/other") is None
+        assert ledger.creating("fr/other") is not None
+
+
+@pytest.mark.parametrize("damage", [b"\x00\xff", b"00000000 {}\n"], ids=["alien", "wrong"])
+def test_a_damaged_one_stops_nobody_is_told_and_stays(
+    backend: Remote, clock: SetClock, folder: Path, damage: bytes
 ) -> None:
     cut_off(backend, clock, folder, upload(1)[1])
     [kept] = folder.iterdir()
@@ -168,6 +192,116 @@ def test_a_damaged_one_stops_nobody(
         held.reading() as ledger,
     ):
         assert len(ledger.doubts(ADDRESS)) == 2
+    [aside] = folder.iterdir()
+    assert (aside.name, aside.read_bytes()) == (f"{kept.name}.damaged", damage)
+    [notice] = held.notices
+    assert str(aside) in notice
+    with hold(backend, clock=clock, context=sheltered(folder, "run-3")) as held:
+        assert held.notices == []
+
+
+def test_of_one_that_is_damaged_further_down_or_newer_its_beginning_is_taken_in(
+    backend: Remote, clock: SetClock, place: MemoryPlace, folder: Path
+) -> None:
+    cut_off(backend, clock, folder, upload(1)[1], run="run-1")
+    [kept] = folder.iterdir()
+    whole = kept.read_bytes()
+    newer = b'{"entry":"something-new"}'
+    chain = zlib.crc32(b"".join(text[9:] for text in whole.split(b"\n")))
+    for more in (b"%08x %b\n" % (zlib.crc32(newer, chain), newer), b"00000000 {}\n", b"0123"):
+        kept.write_bytes(whole + more)
+        with hold(backend, clock=clock, context=sheltered(folder, "run-2")) as held:
+            assert len(held.notices) == 1
+        assert loaded(place) == executions(list(upload(1)))
+    # One that has that name already is not replaced.
+    assert sorted(path.read_bytes() for path in folder.iterdir()) == sorted(
+        whole + more for more in (b"%08x %b\n" % (zlib.crc32(newer, chain), newer), b"00000000 {}\n", b"0123")
+    )
+
+
+def test_an_empty_one_is_of_no_use_to_anybody(backend: Remote, clock: SetClock, folder: Path) -> None:
+    cut_off(backend, clock, folder, upload(1)[1])
+    [kept] = folder.iterdir()
+    kept.write_bytes(b"")
+    with hold(backend, clock=clock, context=sheltered(folder, "run-2")) as held:
+        assert held.notices == []
+    assert list(folder.iterdir()) == []
+
+
+def test_one_that_cannot_be_read_hides_no_other_and_stays(
+    backend: Remote, clock: SetClock, place: MemoryPlace, folder: Path
+) -> None:
+    cut_off(backend, clock, folder, upload(1)[1], run="run-1")
+    strange = folder / "lineage-of-run-1.another.journal"
+    strange.mkdir()
+    assert peek(backend, api_url=API, environment=None, shelter=Shelter(folder)).doubts(ADDRESS) != []
+    with hold(backend, clock=clock, context=sheltered(folder, "run-2")) as held:
+        assert loaded(place) == executions(list(upload(1)))
+        assert [str(strange) in notice for notice in held.notices] == [True]
+    assert list(folder.iterdir()) == [strange]
+
+
+def test_it_is_for_its_owner_alone(backend: Remote, clock: SetClock, folder: Path) -> None:
+    cut_off(backend, clock, folder, upload(1)[1])
+    modes = [stat.S_IMODE(path.stat().st_mode) for path in (folder, *folder.iterdir())]
+    assert modes == [0o700, 0o600]
+
+
+def test_a_run_that_still_adds_to_one_that_was_taken_in_begins_it_again(folder: Path) -> None:
+    shelter, begun = Shelter(folder), RunBegun("run-1", "lineage", 1, API, None, "apply", "ana", 0, "0.1.0")
+    path = shelter.keep(begun, [upload(1)[1]])
+    assert path is not None
+    assert list(Shelter(folder).clear(Shelter(folder).kept("lineage"))) == []
+    assert not path.exists()
+    assert shelter.keep(begun, [upload(2)[1]]) == path
+    assert shelter.keep(begun, [upload(3)[1]]) == path
+    assert [(one.entries, one.fault) for one in Shelter(folder).kept("lineage")] == [
+        ((upload(2)[1], upload(3)[1]), None)
+    ]
+
+
+def test_what_was_added_since_it_was_read_is_not_removed(folder: Path) -> None:
+    shelter, begun = Shelter(folder), RunBegun("run-1", "lineage", 1, API, None, "apply", "ana", 0, "0.1.0")
+    shelter.keep(begun, [upload(1)[1]])
+    read = Shelter(folder).kept("lineage")
+    shelter.keep(begun, [upload(2)[1]])
+    assert list(Shelter(folder).clear(read)) == []
+    assert [one.entries for one in Shelter(folder).kept("lineage")] == [(upload(1)[1], upload(2)[1])]
+
+
+def test_after_a_write_that_failed_it_goes_on_behind_the_last_whole_line(folder: Path) -> None:
+    disk, begun = FaultyDisk(), RunBegun("run-1", "lineage", 1, API, None, "apply", "ana", 0, "0.1.0")
+    shelter = Shelter(folder, disk=disk)
+    for at in range(1, 12):
+        disk.fail(at, errno.ENOSPC)
+        shelter.keep(begun, [upload(at)[1]])
+    disk.fail(0, None)
+    assert shelter.keep(begun, [upload(99)[1]]) is not None
+    [kept] = shelter.kept("lineage")
+    assert (kept.entries[-1], kept.fault) == (upload(99)[1], None)
+
+
+def test_in_a_file_there_is_nothing_to_keep_and_what_was_kept_is_taken_in(
+    backend: Remote, clock: SetClock, folder: Path, tmp_path: Path
+) -> None:
+    """The state was moved from a bucket to a file."""
+    cut_off(backend, clock, folder, upload(1)[1])
+    state = tmp_path / "imports.state.json"
+    with hold(backend, clock=clock, context=context("mover")):
+        pass
+    found = backend.read()
+    assert found is not None
+    state.write_bytes(found.data)
+    with (
+        hold(FileBackend(state, clock=clock), clock=clock, context=sheltered(folder, "run-2")) as held,
+        held.reading() as ledger,
+    ):
+        assert ledger.known_executions(ADDRESS) == {upload(1)[1].id}
+    assert list(folder.iterdir()) == []
+    near = Remote(clock=clock)
+    near.distant = False
+    cut_off(near, clock, folder, upload(1)[1])
+    assert list(folder.iterdir()) == []
 
 
 def test_one_of_another_state_is_left_alone(backend: Remote, clock: SetClock, folder: Path) -> None:
@@ -217,3 +351,13 @@ def test_what_was_kept_is_for_the_place_that_the_state_was_moved_to(
     with hold(there, clock=clock, context=sheltered(folder, "run-2")) as held, held.reading() as ledger:
         assert ledger.known_executions(ADDRESS) == {upload(1)[1].id}
     assert list(folder.iterdir()) == []
+
+
+def test_a_look_at_the_health_of_the_state_counts_it_in(backend: Remote, clock: SetClock, folder: Path) -> None:
+    cut_off(backend, clock, folder, upload(1)[1])
+    found = survey(backend, api_url=API, environment=None)
+    kept = Shelter(folder).kept(found.base.lineage)
+    shown = health(found, kept)
+    assert [(one.entries, one.damage) for one in shown.kept] == [(1, None)]
+    assert len(shown.doubts) == 1
+    assert any("kept:" in span.text for one in health_lines(shown) for span in one.spans)
