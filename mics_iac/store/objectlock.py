@@ -43,13 +43,15 @@ _PASSES = 20
 class _Record(msgspec.Struct, frozen=True):
     """What stands in the lock object. `lease` is milliseconds from the moment at which it was put.
 
-    `token` names one holding of the lock and `beat` counts what was put for it, so that no two records are alike.
+    `token` names one holding of the lock and `beat` counts what was put for it, so that no two records are alike. Where
+    nobody holds it, `broken` is the id of the lock that was taken away, None of one that was let go.
     """
 
     token: str
     beat: int
     lease: int
     lock: LockInfo | None
+    broken: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +90,7 @@ class ObjectLock:
                     self._prove()
                 elif holder is not None and not self._is_dead(holder, found.version, claim):
                     return Busy(holder)
-                claim = msgspec.structs.replace(claim, after=holder.id if holder is not None else None)
+                claim = msgspec.structs.replace(claim, after=holder.id if holder is not None else _broken(found))
                 with contextlib.suppress(Changed):
                     return self._put(claim, lease=lease, expected=found.version if found is not None else None)
             return Busy(None)
@@ -138,7 +140,7 @@ class ObjectLock:
             if holder.id != lock_id:
                 raise other_id(lock_id, holder)
             with contextlib.suppress(Changed):
-                free = _Record(self._token(), 0, 0, None)
+                free = _Record(self._token(), 0, 0, None, broken=lock_id)
                 self._bucket.put(self.key, _encode(free), expected=found.version)
                 return True
         raise StoreFailed(
@@ -214,6 +216,12 @@ def _decode(found: Stored) -> _Record | None:
 def _is_of(found: Stored, token: str) -> bool:
     record = _decode(found)
     return record is not None and record.token == token
+
+
+def _broken(found: Stored | None) -> str | None:
+    """The id of the lock that was taken away from its holder, who may not know it yet; None where nobody's was."""
+    record = _decode(found) if found is not None else None
+    return record.broken if record is not None else None
 
 
 def _holder(found: Stored | None) -> Holder | None:

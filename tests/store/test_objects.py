@@ -186,6 +186,20 @@ def test_a_record_that_arrives_after_its_journal_was_dropped_is_no_journal(stand
     assert keys(stand, f"{STEM}.journal") == []
 
 
+def test_after_a_lock_was_broken_the_state_is_put_anew(stand: Stand) -> None:
+    """Nothing is left to be saved, and still the one who lost it must not be able to replace the state."""
+    with hold(stand.client(), clock=stand.clock, context=context("one")) as held:
+        held.record(created(), *upload(1))
+    sleeper = stand.client()
+    assert isinstance(sleeper.lock(claim("sleeper"), lease=LEASE), LockInfo)
+    before = sleeper.read()
+    assert before is not None
+    assert stand.client().break_lock("sleeper")
+    with hold(stand.client(), clock=stand.clock, context=context("two")), pytest.raises(StateConflict):
+        sleeper.write(b"what he was allowed to put", expected=before.version)
+    assert known(stand) == set(executions(list(upload(1))))
+
+
 # What others do to the objects.
 
 
