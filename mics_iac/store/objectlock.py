@@ -72,7 +72,6 @@ class ObjectLock:
         self._bucket = bucket
         self.key = f"{stem}.lock"
         self._time = f"{stem}.clock"
-        self._trial = f"{stem}.trial"
         self._clock = clock
         self._token = token
         self._mine: _Mine | None = None
@@ -183,21 +182,30 @@ class ObjectLock:
         return is_past(holder, now=now)
 
     def _prove(self) -> None:
-        """Refuse a store that puts an object whatever the condition."""
-        key = f"{self._trial}/{self._token()}"
-        first = self._bucket.put(key, b"1\n", expected=None)
-        self._bucket.put(key, b"2\n", expected=first)
-        for expected in (None, first):
+        """Refuse a store that puts an object whatever the condition.
+
+        Others may try at the same moment, or ask for the time: whatever is put there is unlike all that was before.
+        """
+        key, mark = self._time, self._token()
+        with contextlib.suppress(Changed):  # it is there already
+            self._bucket.put(key, f"1 {mark}\n".encode(), expected=None)
+        found = self._bucket.get(key)
+        if found is None:
+            raise StoreFailed(
+                f"what was just put cannot be found: {self._bucket.where}",
+                remedy="see that it is one store, and that these credentials may read what they write",
+            )
+        with contextlib.suppress(Changed):  # somebody else was faster: then it is another version by now, too
+            self._bucket.put(key, f"2 {mark}\n".encode(), expected=found.version)
+        for expected in (None, found.version):
             try:
-                self._bucket.put(key, f"3, not after {expected}\n".encode(), expected=expected)
+                self._bucket.put(key, f"3 {mark} after {expected}\n".encode(), expected=expected)
             except Changed:
                 continue
-            self._bucket.remove([key])
             raise StoreFailed(
                 f"{self._bucket.where} puts an object whatever the condition, so that it cannot keep two runs apart",
                 remedy="keep the state in a store that can (S3, Google Cloud Storage and Azure Blob Storage do)",
             )
-        self._bucket.remove([key])
 
     def _timed(self, lock: LockInfo, lease: float) -> LockInfo:
         return msgspec.structs.replace(lock, expires=milliseconds(self._clock.now() + lease))

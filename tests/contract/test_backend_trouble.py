@@ -27,11 +27,13 @@ ONCE = {
     "429": Fault("status", status=429),
 }
 
-# A server of states is struck by all of it, S3 by each that an S3 store can be told apart by, and the places whose
-# backend is theirs by what shows how their own conditions and answers are read: it was done or it was not, and nobody
-# said so; half was said; not now.
-STRIKES = {"http": tuple(ONCE), "s3": ("lost", "torn", "no body", "503 after it acted", "429")}
-FEW = ("lost", "torn", "429")
+# What strikes whom. Where the backend is another's, there is enough that shows how its own conditions and answers are
+# read: it was done and nobody said so, and not now.
+STRIKES = {
+    "http": ("reset before", "lost", "torn", "no body", "503 after it acted", "429"),
+    "s3": ("midway", "lost", "torn", "503 after it acted"),
+}
+FEW = ("lost", "500")
 
 
 def nothing(_: Backend) -> None:
