@@ -53,7 +53,7 @@ class DistantBackend(MemoryBackend):
         try:
             return real(*args, **options)
         finally:
-            time.sleep(away / 2)
+            time.sleep(away / 2)  # and the way back
 
 
 class Timed:

@@ -17,6 +17,7 @@ ROOT = Path(__file__).parents[2]
     [
         ("many", ["--count", "5"], "second plan"),
         ("remote", ["--files", "10", "--rounds", "1"], "of the time with a file"),
+        ("soak", ["--rounds", "1", "--processes", "2", "--seed", "1"], "missing: 0"),
         ("soak", ["--rounds", "1", "--processes", "2", "--seed", "1", "--state", "gitlab"], "missing: 0"),
         pytest.param(
             "upload",

@@ -51,8 +51,9 @@ ASKED = {
     "http": {"StateServer.get", "StateServer.post", "StateServer.lock", "StateServer.unlock"},
 }
 
-# A death after an effect is one before the next effect: no scene needs the latter.
+# A death after an effect is one before the next effect, so most scenes go without the latter.
 LOOPS: list[tuple[str, Way, When]] = [
+    ("fresh", "death", "before"),
     ("fresh", "death", "middle"),
     ("fresh", "death", "after"),
     ("fresh", "error", "before"),

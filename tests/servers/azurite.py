@@ -114,7 +114,7 @@ def _address(process: subprocess.Popen[bytes], said: Path) -> str:
     while process.poll() is None and time.monotonic() < deadline:
         if found := re.search(r"successfully listens on (http://\S+)", said.read_text()):
             return found[1]
-        time.sleep(0.02)
+        time.sleep(0.02)  # it says when it is there, in a file that nobody tells us of
     raise RuntimeError(f"Azurite does not serve:\n{said.read_text()}")
 
 

@@ -104,7 +104,7 @@ class Way:
             except requests.ConnectionError:
                 if time.monotonic() > deadline:
                     raise
-                time.sleep(0.1)
+                time.sleep(0.1)  # the relay is out of reach on purpose, for so many real seconds
 
 
 @contextmanager
