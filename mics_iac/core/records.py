@@ -1,0 +1,57 @@
+"""What the findings of a record check mean under an import's settings, and what becomes of the file. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from mics_iac.core.desired import DesiredImport, SourceFile
+from mics_iac.core.manifest import Import
+from mics_iac.core.plan import Action, Checked, SourceCut, Upload
+from mics_iac.documents.report import Report
+from mics_iac.documents.rules import errors_of
+
+
+def error_codes(declared: Import) -> frozenset[str]:
+    """The rules that keep a record of this import from being valid."""
+    return errors_of(ignore=declared.ignore, strict=declared.strict)
+
+
+def dropped_codes(declared: Import) -> frozenset[str]:
+    """The rules whose breach leaves a record out of what is sent: none, unless invalid ones are to be skipped."""
+    return error_codes(declared) if declared.on_invalid == "skip" else frozenset()
+
+
+def findings_of(wanted: DesiredImport, actions: Iterable[Action], cuts: Iterable[SourceCut]) -> Iterator[Checked]:
+    """What was found in the sources that are to be loaded, of those with anything to tell."""
+    loads = {a.source for a in actions if isinstance(a, Upload)}
+    rejects = {c.cut.source: c.cut.rejects for c in cuts}
+    for source in wanted.sources:
+        content = source.content
+        # One of which nothing is left once invalid records are left out has no part to load.
+        if content is None or content.report is None or (source.path not in loads and content.parts):
+            continue
+        checked = judged(wanted.declared, source, content.report, rejects=rejects.get(source.path))
+        if checked is not None:
+            yield checked
+
+
+def judged(declared: Import, source: SourceFile, report: Report, *, rejects: str | None = None) -> Checked | None:
+    """The findings of one source that count under its import's settings; None where there are none."""
+    errors = error_codes(declared)
+    counts = {code: count for code, count in sorted(report.counts.items()) if code not in declared.ignore}
+    if not counts:
+        return None
+    of_errors = sum(count for code, count in counts.items() if code in errors)
+    content = source.content
+    left = content is not None and bool(content.parts) and declared.on_invalid == "skip"
+    return Checked(
+        declared.address,
+        source.path,
+        errors=of_errors,
+        warnings=sum(counts.values()) - of_errors,
+        findings=tuple(f for f in report.findings if f.code in counts),
+        counts=counts,
+        refused=of_errors > 0 and declared.on_invalid != "send" and not left,
+        dropped=content.dropped if content is not None else 0,
+        rejects=rejects,
+    )
