@@ -185,6 +185,13 @@ class Ledger:
         """The newest accepted part of this source path under any batch of this address."""
         return self._newest.get((base_of(address), source))
 
+    def has_source(self, address: str, kind: tuple[str, str], source: str, length: int) -> bool:
+        """Whether content of this length was loaded, or begun to be, from that path under any batch of this address."""
+        newest = self._newest.get((base_of(address), source))
+        return (newest is not None and newest.bytes == length) or any(
+            found.cut.bytes == length for found in self.cuts_of(kind, source)
+        )
+
     def refusals(self, address: str) -> dict[str, int]:
         """The parts that the import of today behind this address refused: HTTP status by sha256."""
         slot = self._slots.get(address)

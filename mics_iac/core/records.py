@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from mics_iac.core.desired import DesiredImport, SourceFile
 from mics_iac.core.manifest import Import
 from mics_iac.core.plan import Action, Checked, SourceCut, Upload
 from mics_iac.documents.report import Report
 from mics_iac.documents.rules import errors_of
+from mics_iac.errors import Problem, RecordsInvalid
 
 
 def error_codes(declared: Import) -> frozenset[str]:
@@ -55,3 +56,19 @@ def judged(declared: Import, source: SourceFile, report: Report, *, rejects: str
         dropped=content.dropped if content is not None else 0,
         rejects=rejects,
     )
+
+
+def problems_of(checked: Iterable[Checked]) -> Iterator[Problem]:
+    """The findings as problems at their places."""
+    for one in checked:
+        for f in one.findings:
+            where = f"{f.field}: " if f.field else ""
+            yield Problem(one.source, f.line, f.column, f.code, where + f.message)
+
+
+def invalid(checked: Sequence[Checked]) -> RecordsInvalid:
+    """The error for files whose records keep them from being loaded."""
+    found = sum(one.errors for one in checked)
+    errors, files = ("1 error", "is") if found == 1 else (f"{found:,} errors", "are")
+    where = checked[0].source if len(checked) == 1 else f"{len(checked):,} files"
+    return RecordsInvalid(f"there {files} {errors} in the records of {where}", list(problems_of(checked)))
