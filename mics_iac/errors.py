@@ -15,6 +15,7 @@ error is shown or where it was caught; an edge that catches a third party's erro
     │   └── StateDamaged           10   not as it was written
     ├── StateConflict               1   somebody wrote the state behind our lock
     ├── SourceFailed                1   a data file cannot be read, or is not what was planned
+    │   └── SourceRefused           9   its place does not take the credentials, or they may not read there
     ├── StoreFailed                 1   the place of the state failed (disk full, no permission)
     │   └── StoreRefused            9   it does not take the credentials, or they may not do that
     ├── ApiError                    1   the platform, or the way to it
@@ -155,6 +156,12 @@ class StateConflict(MicsError):
 
 class SourceFailed(MicsError):
     """A data file cannot be read, or its bytes are not the ones that were planned."""
+
+
+class SourceRefused(SourceFailed):
+    """The place of a data file does not take the credentials, or they may not list or read there."""
+
+    exit_code = 9
 
 
 class StoreFailed(MicsError):

@@ -8,7 +8,7 @@ from mics_iac.core.desired import DesiredImport, SourceFile
 from mics_iac.core.manifest import Import
 from mics_iac.core.plan import Action, Checked, SourceCut, Upload
 from mics_iac.documents.report import Report
-from mics_iac.documents.rules import errors_of
+from mics_iac.documents.rules import RULES, errors_of
 from mics_iac.errors import Problem, RecordsInvalid
 
 
@@ -19,7 +19,9 @@ def error_codes(declared: Import) -> frozenset[str]:
 
 def dropped_codes(declared: Import) -> frozenset[str]:
     """The rules whose breach leaves a record out of what is sent: none, unless invalid ones are to be skipped."""
-    return error_codes(declared) if declared.on_invalid == "skip" else frozenset()
+    if declared.on_invalid != "skip":
+        return frozenset()
+    return frozenset(code for code in error_codes(declared) if RULES[code].scope == "record")
 
 
 def findings_of(wanted: DesiredImport, actions: Iterable[Action], cuts: Iterable[SourceCut]) -> Iterator[Checked]:
@@ -44,7 +46,9 @@ def judged(declared: Import, source: SourceFile, report: Report, *, rejects: str
         return None
     of_errors = sum(count for code, count in counts.items() if code in errors)
     content = source.content
-    left = content is not None and bool(content.parts) and declared.on_invalid == "skip"
+    # What is wrong with the file as a whole stays wrong when records are left out.
+    whole = sum(count for code, count in counts.items() if code in errors - dropped_codes(declared))
+    left = declared.on_invalid == "skip" and not whole and content is not None and bool(content.parts)
     return Checked(
         declared.address,
         source.path,
