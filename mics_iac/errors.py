@@ -97,7 +97,7 @@ class RecordsInvalid(MicsError):
         self.problems = tuple(sorted(problems, key=_IN_ORDER))
         super().__init__(
             message,
-            remedy="mend the files; or set `on_invalid: skip` on the import to load the other records, or `ignore` a rule",
+            remedy="mend the files; or set `on_invalid: skip` to load the other records, or `ignore` a rule, on the import",
         )
 
 

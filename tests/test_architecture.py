@@ -43,8 +43,8 @@ ALLOWED = {
 
 # Who may open files. Everything else gets bytes, or a port.
 FILES = ("mics_iac.store.", "mics_iac.sources.", "mics_iac.cli.", "mics_iac.sandbox.", "mics_iac.engine.manifest_files",
-         "mics_iac.engine.upload", "mics_iac.engine.slices", "mics_iac.engine.project", "mics_iac.api.network", "mics_iac.clouds.opened",
-         "mics_iac.embedded")  # fmt: skip
+         "mics_iac.engine.upload", "mics_iac.engine.slices", "mics_iac.engine.project", "mics_iac.api.network",
+         "mics_iac.clouds.opened", "mics_iac.embedded")  # fmt: skip
 OPENERS = {"open", "read_text", "read_bytes", "write_text", "write_bytes", "unlink", "mkdir", "touch"}
 
 

@@ -24,6 +24,7 @@ from mics_iac.core.plan import (
     fingerprint,
 )
 from mics_iac.core.selection import moves_of, selected
+from mics_iac.core.settings import Settings
 
 
 def to_ask(desired: Desired, ledger: Ledger, options: Options, *, refresh: bool) -> dict[str, set[str]]:

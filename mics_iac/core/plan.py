@@ -159,16 +159,16 @@ class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Checked(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What the check of a file's records found, of one that is to be loaded. Holds places and rules, never values.
 
-    `errors` and `warnings` count findings; `findings` are the first of each kind. `refused`: the errors keep the file
-    from being loaded. `dropped` records are left out, and kept in the file `rejects` below the manifest's folder.
+    `errors` and `warnings` are how many findings there are by code; `findings` are the first of each code in full.
+    `refused`: the errors keep the file from being loaded. `dropped` records are left out, and kept in the file
+    `rejects` below the manifest's folder.
     """
 
     address: str
     source: str
-    errors: int
-    warnings: int
+    errors: dict[str, int]
+    warnings: dict[str, int]
     findings: tuple[Finding, ...]
-    counts: dict[str, int]
     refused: bool = False
     dropped: int = 0
     rejects: str | None = None

@@ -40,39 +40,37 @@ def findings_of(wanted: DesiredImport, actions: Iterable[Action], cuts: Iterable
 
 def judged(declared: Import, source: SourceFile, report: Report, *, rejects: str | None = None) -> Checked | None:
     """The findings of one source that count under its import's settings; None where there are none."""
-    errors = error_codes(declared)
     counts = {code: count for code, count in sorted(report.counts.items()) if code not in declared.ignore}
     if not counts:
         return None
-    of_errors = sum(count for code, count in counts.items() if code in errors)
+    bad, droppable = error_codes(declared), dropped_codes(declared)
+    errors = {code: count for code, count in counts.items() if code in bad}
     content = source.content
     # What is wrong with the file as a whole stays wrong when records are left out.
-    whole = sum(count for code, count in counts.items() if code in errors - dropped_codes(declared))
-    left = declared.on_invalid == "skip" and not whole and content is not None and bool(content.parts)
+    left = errors.keys() <= droppable and content is not None and bool(content.parts)
     return Checked(
         declared.address,
         source.path,
-        errors=of_errors,
-        warnings=sum(counts.values()) - of_errors,
+        errors=errors,
+        warnings={code: count for code, count in counts.items() if code not in bad},
         findings=tuple(f for f in report.findings if f.code in counts),
-        counts=counts,
-        refused=of_errors > 0 and declared.on_invalid != "send" and not left,
+        refused=bool(errors) and declared.on_invalid != "send" and not left,
         dropped=content.dropped if content is not None else 0,
         rejects=rejects,
     )
 
 
 def problems_of(checked: Iterable[Checked]) -> Iterator[Problem]:
-    """The findings as problems at their places."""
+    """The errors as problems at their places: the first of each kind in each file."""
     for one in checked:
-        for f in one.findings:
+        for f in (f for f in one.findings if f.code in one.errors):
             where = f"{f.field}: " if f.field else ""
             yield Problem(one.source, f.line, f.column, f.code, where + f.message)
 
 
 def invalid(checked: Sequence[Checked]) -> RecordsInvalid:
     """The error for files whose records keep them from being loaded."""
-    found = sum(one.errors for one in checked)
+    found = sum(sum(one.errors.values()) for one in checked)
     errors, files = ("1 error", "is") if found == 1 else (f"{found:,} errors", "are")
     where = checked[0].source if len(checked) == 1 else f"{len(checked):,} files"
     return RecordsInvalid(f"there {files} {errors} in the records of {where}", list(problems_of(checked)))

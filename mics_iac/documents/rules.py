@@ -1,4 +1,4 @@
-"""The rules that records are held to, each once: its code, its title, how bad breaking it is, and where it is known from.
+"""The rules that records are held to, each once: code, title, how bad breaking it is, and where it is known from.
 
 A code never changes its meaning and is never used again; `docs/records.md` has a line for each. `MICS30n` and `MICS31n`
 are about the text of a file, `MICS32n` about fields, `MICS35n` about identifiers, `MICS36n` about time and numbers,

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from mics_iac.core.desired import Desired, settings_of
 from mics_iac.core.health import Health
@@ -31,7 +31,6 @@ from mics_iac.engine.holding import holding
 from mics_iac.engine.manifest_files import read_manifest_texts
 from mics_iac.engine.project import Project
 from mics_iac.engine.slices import keep_rejects, read_through, slice_of
-from mics_iac.engine.world import World
 from mics_iac.errors import GuardRefused, MicsError, PlanStale, SourceFailed
 from mics_iac.store.held import Held
 from mics_iac.store.history import peek

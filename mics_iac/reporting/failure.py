@@ -33,7 +33,7 @@ def failure_lines(failure: Failure) -> list[Line]:
 
 
 def _problem_lines(error: MicsError) -> list[Line]:
-    """The problems of a manifest or of records: all of them, unless they are more than anybody reads; JSON has every one."""
+    """The problems of a manifest or of records: all, unless they are more than anybody reads; JSON has every one."""
     if not isinstance(error, ManifestInvalid | RecordsInvalid):
         return []
     lines = [line(str(problem)) for problem in error.problems[:_MOST]]
