@@ -1,4 +1,7 @@
-"""What a file holds and how it is cut for sending: pure values, made by whoever reads it once through."""
+"""What one source file holds, and how it is cut into the parts that are uploaded. Pure values.
+
+Made by `sources/`, which reads the files, and decided on by `core/loading`.
+"""
 
 from __future__ import annotations
 
@@ -11,11 +14,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """The bytes of one upload: the range [start, end) of a file's whole decompressed content.
+    """The bytes of one upload.
 
-    `sha256`, `bytes`, `lines` and `records` are of what is sent: the range, less the records that are left out, with
-    the CSV header before it where the part is not the first. `lines` counts line ends (and a last line without one),
-    `records` what is neither blank nor a CSV header. `number` counts from 1.
+    [`start`, `end`) is where they are in the whole content of the source, decompressed. The other figures are of what
+    is sent: that range, less the records that are left out, and with the header before it in later parts of a CSV.
+    `number` counts from 1. `lines` counts line ends (and a last line without one), `records` what is neither blank nor
+    a CSV header: the platform's own count may be either, or one away from it (mediarithmics-api.md 3.1, the counting
+    rule is not documented).
     """
 
     number: int
@@ -29,11 +34,10 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """What a file holds, read once through.
+    """One source file, read once: `sha256` and `bytes` are of the whole content, decompressed.
 
-    `sha256` and `bytes` are of the whole decompressed content: the identity of the file, under any compression and any
-    cut. `report` is what is wrong with its records, None where they were not checked; `dropped` counts the records that
-    are left out of the parts.
+    `report` is what the check of its records found, None where they were not checked; `dropped` counts the records
+    that no part holds.
     """
 
     sha256: str
@@ -45,10 +49,10 @@ class Content:
 
 @dataclass(frozen=True, slots=True)
 class Slice:
-    """One part of one file, as it is to be sent: where it is, how it is made, and what must come of it.
+    """One part as it is to be read again, to be sent: where it is, and what it must turn out to be.
 
-    `seal` is what a store said of the file's content when it was found, None for a local file. `whole`: the part is the
-    file's whole content, so nothing may follow it.
+    `whole`: it is all of the content, whatever its length, less what is left out. `drop` are codes of record rules; a
+    record of `document_type` that breaks one of them is left out.
     """
 
     path: str

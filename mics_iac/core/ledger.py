@@ -16,13 +16,19 @@ import msgspec
 
 from mics_iac.core import journal
 from mics_iac.core.address import base_of
-from mics_iac.core.loaded import Doubting, Loaded, OpenDoubt
-from mics_iac.core.observed import ENDED
+from mics_iac.core.loaded import Doubting, FoundCut, Loaded, OpenDoubt
+from mics_iac.core.observed import ENDED, FAILED
 from mics_iac.core.settings import Settings
 from mics_iac.core.slots import HeldImport, Outcome, Slot
-from mics_iac.core.state import Creating, Doubt, Execution, ImportState, Incarnation, State, Stranger
+from mics_iac.core.state import Creating, Cut, Doubt, Execution, ImportState, Incarnation, State, Stranger
 
-_ToImport: TypeAlias = journal.UploadBegun | journal.ExecutionAdopted | journal.StrangerRead | journal.StrangerDismissed
+_ToImport: TypeAlias = (
+    journal.SourceCut
+    | journal.UploadBegun
+    | journal.ExecutionAdopted
+    | journal.StrangerRead
+    | journal.StrangerDismissed
+)
 _ToSlot: TypeAlias = (
     Outcome
     | _ToImport
@@ -49,6 +55,8 @@ class Ledger:
         # settings left behind stay in it: `loaded` looks whether each still holds.
         self._contents: dict[str, dict[tuple[str, str, str], None]] = {}
         self._newest: dict[tuple[str, str], Execution] = {}
+        # The same for cuts, by the sha256 of the whole content and by the path: (address, import id, path, sha256).
+        self._cuts: dict[str, dict[tuple[str, str, str, str], None]] = {}
         for address, slot in self._slots.items():
             for import_ in [*slot.former, slot.current]:
                 self._index_all(address, import_)
@@ -141,6 +149,28 @@ class Ledger:
             if i.settings.kind == kind and execution.sha256 == sha256
         ]
 
+    def cuts(self, kind: tuple[str, str], sha256: str) -> list[FoundCut]:
+        """How a content is or was loaded that did not go out in one piece, under whatever address; the newest last."""
+        return [found for found in self._cuts_at(sha256) if found.kind == kind and found.cut.sha256 == sha256]
+
+    def cuts_of(self, kind: tuple[str, str], source: str) -> list[FoundCut]:
+        """The same for a source by its path, whatever its content was."""
+        return [found for found in self._cuts_at(source) if found.kind == kind and found.cut.source == source]
+
+    def earlier(self, bases: Collection[str]) -> dict[int, set[str]]:
+        """The contents that these imports have loaded or begun to load, in any batch: sha256 by length in bytes."""
+        found: dict[int, set[str]] = {}
+        for address, slot in self._slots.items():
+            if base_of(address) not in bases:
+                continue
+            for import_ in slot.all():
+                for execution in import_.executions.values():
+                    if execution.part == 1 and execution.status not in FAILED:
+                        found.setdefault(execution.bytes, set()).add(execution.sha256)
+                for cut in import_.cuts.values():
+                    found.setdefault(cut.bytes, set()).add(cut.sha256)
+        return found
+
     def gone(self, address: str) -> bool:
         """Whether the platform was seen without the import that stood behind this address."""
         slot = self._slots.get(address)
@@ -154,6 +184,13 @@ class Ledger:
     def last_of(self, address: str, source: str) -> Execution | None:
         """The newest accepted part of this source path under any batch of this address."""
         return self._newest.get((base_of(address), source))
+
+    def has_source(self, address: str, kind: tuple[str, str], source: str, length: int) -> bool:
+        """Whether content of this length was loaded, or begun to be, from that path under any batch of this address."""
+        newest = self._newest.get((base_of(address), source))
+        return (newest is not None and newest.bytes == length) or any(
+            found.cut.bytes == length for found in self.cuts_of(kind, source)
+        )
 
     def refusals(self, address: str) -> dict[str, int]:
         """The parts that the import of today behind this address refused: HTTP status by sha256."""
@@ -259,6 +296,9 @@ class Ledger:
 
     def _add_to_import(self, address: str, import_: HeldImport, entry: _ToImport) -> None:
         match entry:
+            case journal.SourceCut():
+                import_.cuts[entry.cut.source, entry.cut.sha256] = entry.cut
+                self._index_cut(address, import_, entry.cut)
             case journal.UploadBegun():
                 import_.begin(entry)
             case journal.ExecutionAdopted():
@@ -331,18 +371,34 @@ class Ledger:
     def _index_all(self, address: str, import_: HeldImport) -> None:
         for execution in import_.executions.values():
             self._index(address, import_, execution)
+        for cut in import_.cuts.values():
+            self._index_cut(address, import_, cut)
 
     def _index(self, address: str, import_: HeldImport, execution: Execution) -> None:
         self._contents.setdefault(execution.sha256, {})[address, import_.id, execution.id] = None
         self._newest[base_of(address), execution.source] = execution
 
+    def _index_cut(self, address: str, import_: HeldImport, cut: Cut) -> None:
+        place = (address, import_.id, cut.source, cut.sha256)
+        for key in (cut.sha256, cut.source):
+            self._cuts.setdefault(key, {})[place] = None
+
+    def _cuts_at(self, key: str) -> Iterator[FoundCut]:
+        for address, import_id, source, sha256 in self._cuts.get(key, ()):
+            for import_ in self._held(address):
+                if import_.id == import_id and (cut := import_.cuts.get((source, sha256))) is not None:
+                    yield FoundCut(address, import_id, import_.settings.kind, cut)
+
     def _accepted(self, address: str, import_id: str, execution_id: str) -> tuple[str, HeldImport, Execution] | None:
-        slot = self._slots.get(address)
-        held: list[HeldImport] = slot.all() if slot is not None else []
-        for import_ in [*held, *self._forgotten.get(address, [])]:
+        for import_ in self._held(address):
             if import_.id == import_id and execution_id in import_.executions:
                 return address, import_, import_.executions[execution_id]
         return None
+
+    def _held(self, address: str) -> list[HeldImport]:
+        """Every import that stands, stood or was forgotten there."""
+        slot = self._slots.get(address)
+        return [*(slot.all() if slot is not None else ()), *self._forgotten.get(address, [])]
 
     def _one(self, address: str, import_id: str | None) -> HeldImport | None:
         slot = self._slots.get(address)

@@ -19,9 +19,9 @@ from urllib.parse import unquote, urlencode, urlsplit
 import urllib3
 
 from mics_iac import __version__
+from mics_iac.clouds.attempts import Unsure
 from mics_iac.core.place import HttpPlace
 from mics_iac.errors import StoreFailed, StoreRefused
-from mics_iac.store.attempts import Unsure
 from mics_iac.store.backend import visible
 
 # Bounds in seconds: to connect, and between two bytes; and on the bytes of one answer.

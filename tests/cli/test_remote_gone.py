@@ -16,7 +16,7 @@ import pytest
 
 from mics_iac.core.place import url_of
 from mics_iac.embedded import open_sandbox, sandbox_folder
-from mics_iac.store.buckets import open_bucket
+from mics_iac.store.bucket import open_bucket
 from tests.cli.conftest import Result, write_data
 from tests.servers.faults import Fault
 from tests.servers.processes import Distant

@@ -14,7 +14,7 @@ from mics_iac.core.manifest import ManifestText
 from mics_iac.core.parse import parse_manifest
 from mics_iac.core.place import BACKENDS, HttpPlace, StatePlace, document_of, parse_place
 from mics_iac.store.backend import Busy, LockInfo
-from mics_iac.store.buckets import open_bucket
+from mics_iac.store.bucket import open_bucket
 from mics_iac.store.objects import ObjectBackend
 from tests.clocks import SteppingClock
 from tests.rig import ONE_IMPORT
