@@ -21,7 +21,7 @@ from mics_iac.core.loaded import Doubting, FoundCut, Loaded, OpenDoubt
 from mics_iac.core.observed import ENDED, FAILED
 from mics_iac.core.settings import Settings
 from mics_iac.core.slots import HeldImport, Outcome, Slot
-from mics_iac.core.state import Creating, Cut, Doubt, Execution, ImportState, Incarnation, State, Stranger
+from mics_iac.core.state import Creating, Doubt, Execution, ImportState, Incarnation, State, Stranger
 
 _ToImport: TypeAlias = (
     journal.SourceCut
