@@ -6,6 +6,7 @@ error is shown or where it was caught; an edge that catches a third party's erro
     MicsError                       1   anything else that stopped the run
     ├── UsageError                 64   the command line itself is wrong
     ├── ManifestInvalid             4   the manifest, with every problem found in it
+    ├── RecordsInvalid              4   data files, with what was found in their records
     ├── PlanStale                   5   the reviewed plan is not what would be done now
     ├── Locked                      6   somebody else holds the state
     ├── GuardRefused                8   a rule that protects data said no
@@ -85,6 +86,19 @@ class ManifestInvalid(MicsError):
         self.problems = tuple(sorted(set(problems), key=_IN_ORDER))
         count = len(self.problems)
         super().__init__(f"the manifest is not valid: {count} problem{'s' if count != 1 else ''}")
+
+
+class RecordsInvalid(MicsError):
+    """Data files hold records that the platform would refuse; `problems` has the first of each kind in each file."""
+
+    exit_code = 4
+
+    def __init__(self, message: str, problems: list[Problem]) -> None:
+        self.problems = tuple(sorted(problems, key=_IN_ORDER))
+        super().__init__(
+            message,
+            remedy="mend the files; or set `on_invalid: skip` to load the others, or `ignore` a rule, on the import",
+        )
 
 
 class PlanStale(MicsError):

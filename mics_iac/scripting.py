@@ -25,10 +25,10 @@ from mics_iac.core.state import State
 from mics_iac.core.status import Status
 from mics_iac.core.variables import VariableSources
 from mics_iac.embedded import open_sandbox, sandbox_folder
+from mics_iac.engine import checking, workflow
 from mics_iac.engine import project as projects
-from mics_iac.engine import workflow
+from mics_iac.engine.checking import Valid
 from mics_iac.engine.project import Project
-from mics_iac.engine.workflow import Checked
 from mics_iac.engine.world import Limits, nobody
 
 if TYPE_CHECKING:  # most scripts have no use for the sandbox
@@ -86,14 +86,21 @@ def _adapter(path: Path, *, wanted: bool) -> Iterator[SandboxAdapter | None]:
         yield SandboxAdapter(sandbox)
 
 
-def check(project: Project) -> Checked:
-    """Find and read the files that the manifest names. Raises ManifestInvalid, SourceFailed; needs no token."""
-    return workflow.check(project)
+def check(project: Project, *, records: bool = True) -> Valid:
+    """Find and read the files that the manifest names, and check their `records`; needs no token.
+
+    Raises ManifestInvalid and SourceFailed. Look at `refused` for files that would not be loaded.
+    """
+    return checking.check(project, records=records)
 
 
-def plan(project: Project, options: Options | None = None, *, refresh: bool = True) -> Plan:
-    """What `apply` would do now. Changes nothing and takes no lock; look at `plan.empty` and `plan.refusals`."""
-    return workflow.plan(project, options or Options(), refresh=refresh)
+def plan(project: Project, options: Options | None = None, *, refresh: bool = True, fetch: bool = True) -> Plan:
+    """What `apply` would do now. Changes nothing and takes no lock.
+
+    Look at `plan.empty`, `plan.refusals` and `plan.invalid`. Without `fetch` remote objects are not read: such a plan
+    can be looked at, and not be given to `apply`.
+    """
+    return workflow.plan(project, options or Options(), refresh=refresh, fetch=fetch)
 
 
 def apply(project: Project, saved: Plan | None = None, options: Options | None = None) -> Outcome:

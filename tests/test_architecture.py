@@ -13,25 +13,38 @@ MODULES = {".".join(p.relative_to(PACKAGE.parent).with_suffix("").parts): p for 
 
 ALLOWED = {
     "errors": {"errors"},
-    "core": {"core", "errors"},
+    "core": {"core", "documents", "errors"},
     "api": {"api", "core", "errors"},
+    "documents": {"documents", "errors"},
     "clouds": {"clouds", "core", "errors"},
-    "sources": {"sources", "clouds", "core", "errors"},
+    "sources": {"sources", "clouds", "documents", "core", "errors"},
     "store": {"store", "clouds", "core", "errors"},
-    "engine": {"engine", "api", "sources", "store", "core", "errors"},
-    "reporting": {"reporting", "core", "errors"},
+    "engine": {"engine", "documents", "api", "sources", "store", "core", "errors"},
+    "reporting": {"reporting", "documents", "core", "errors"},
     "sandbox": {"sandbox"},
-    "cli": {"cli", "embedded", "engine", "api", "sources", "store", "reporting", "sandbox", "core", "errors"},
+    "cli": {
+        "cli",
+        "embedded",
+        "engine",
+        "api",
+        "documents",
+        "sources",
+        "store",
+        "reporting",
+        "sandbox",
+        "core",
+        "errors",
+    },
     "embedded": {"sandbox", "engine", "core", "errors"},
-    "scripting": {"embedded", "engine", "store", "sandbox", "core", "errors"},
+    "scripting": {"documents", "embedded", "engine", "store", "sandbox", "core", "errors"},
     "__init__": {"scripting", "core", "engine", "errors"},
     "__main__": {"cli"},
 }
 
 # Who may open files. Everything else gets bytes, or a port.
 FILES = ("mics_iac.store.", "mics_iac.sources.", "mics_iac.cli.", "mics_iac.sandbox.", "mics_iac.engine.manifest_files",
-         "mics_iac.engine.upload", "mics_iac.engine.project", "mics_iac.api.network", "mics_iac.clouds.opened",
-         "mics_iac.embedded")  # fmt: skip
+         "mics_iac.engine.upload", "mics_iac.engine.slices", "mics_iac.engine.project", "mics_iac.api.network",
+         "mics_iac.clouds.opened", "mics_iac.embedded")  # fmt: skip
 OPENERS = {"open", "read_text", "read_bytes", "write_text", "write_bytes", "unlink", "mkdir", "touch"}
 
 

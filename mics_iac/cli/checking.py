@@ -6,7 +6,7 @@ from dataclasses import asdict
 
 from mics_iac.cli.options import Common
 from mics_iac.cli.session import session
-from mics_iac.engine.workflow import check
+from mics_iac.engine.checking import check
 from mics_iac.engine.world import Limits
 from mics_iac.reporting.figures import counted, size
 from mics_iac.reporting.lines import Span, line

@@ -68,6 +68,8 @@ CODES: Final[dict[str, str]] = {
     "MICS138": "variable value is not text",
     "MICS139": "variable name with characters that are not allowed",
     "MICS140": "lock address does not go with the address",
+    "MICS141": "size not understood",
+    "MICS142": "unknown rule for records",
     # 2xx: where the data files are. 203 was a remote source, which were not supported then.
     "MICS201": "glob matches nothing",
     "MICS202": "path leaves the manifest's folder",

@@ -12,7 +12,7 @@ from typing import Annotated, Any, Final
 from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic_core import CoreSchema, core_schema
 
-from mics_iac.core.manifest import DEFAULT_API_URL, DOCUMENT_TYPES, NO_FAILURES
+from mics_iac.core.manifest import DEFAULT_API_URL, DOCUMENT_TYPES, LARGEST_PART, NO_FAILURES
 from mics_iac.core.place import BACKENDS, BackendName
 from mics_iac.core.scalars import (
     REFERENCE,
@@ -32,10 +32,14 @@ from mics_iac.core.scalars import (
     MaxFailures,
     MimeTypeField,
     Name,
+    OnGrowthField,
+    OnInvalidField,
     Pattern,
     Prefix,
     PriorityField,
+    RecordRule,
     Region,
+    Size,
     SourcePath,
     StatePath,
     StateUrl,
@@ -134,6 +138,17 @@ class DefaultsModel(BaseModel):
     )
     protect: Switch = Field(default=False, description="Never delete these imports.")
     ordered: Switch = Field(default=False, description="Load the parts of each import one after the other.")
+    split: Size = Field(default=LARGEST_PART, description="Most bytes of one upload; a bigger file is cut into parts.")
+    on_invalid: OnInvalidField = Field(
+        default="refuse", description="What becomes of a file with records that are not valid."
+    )
+    on_growth: OnGrowthField = Field(
+        default="refuse", description="What becomes of a file whose first bytes are content already loaded."
+    )
+    ignore: Annotated[list[RecordRule], LIST] = Field(
+        default=[], description="Rules for records that are not held against a file.", examples=[["MICS383"]]
+    )
+    strict: Switch = Field(default=False, description="Warnings about records count as errors.")
 
 
 class ApiModel(BaseModel):
@@ -297,6 +312,27 @@ class ImportModel(BaseModel):
         examples=["0.1%", 12],
     )
     ordered: Annotated[Switch | None, WRITTEN] = Field(default=None, description="Load the parts one after the other.")
+    split: Annotated[Size | None, WRITTEN] = Field(
+        default=None,
+        description="Most bytes of one upload; a bigger file is cut into parts at the ends of records.",
+        examples=["50MB"],
+    )
+    on_invalid: Annotated[OnInvalidField | None, WRITTEN] = Field(
+        default=None,
+        description="What becomes of a file with records that are not valid: none of it is sent (`refuse`), the others "
+        "are (`skip`), or all are (`send`).",
+    )
+    on_growth: Annotated[OnGrowthField | None, WRITTEN] = Field(
+        default=None,
+        description="What becomes of a file whose first bytes are content already loaded: none of it is sent "
+        "(`refuse`), what is new is (`tail`), or all is (`whole`).",
+    )
+    ignore: Annotated[Annotated[list[RecordRule], LIST] | None, WRITTEN] = Field(
+        default=None, description="Rules for records that are not held against a file.", examples=[["MICS383"]]
+    )
+    strict: Annotated[Switch | None, WRITTEN] = Field(
+        default=None, description="Warnings about records count as errors."
+    )
     allow_shared_content: Switch = Field(
         default=False,
         description="Files that another import with the same document type already loaded may be loaded here too.",

@@ -6,12 +6,13 @@ Knows nothing of what is called. A job runs in a worker; what it returns is give
 from __future__ import annotations
 
 import queue
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from types import TracebackType
 from typing import Self, TypeVar
 
 T = TypeVar("T")
+R = TypeVar("R")
 
 
 # How many jobs are under way for each one whose request may be, where records cross a network: with 30 ms a call of the
@@ -100,3 +101,14 @@ class Crew:
 
 def _deep(requests: int) -> int:
     return max(requests, min(requests * _AHEAD, _MOST_AHEAD)) if requests > 1 else 1
+
+
+def side_by_side(work: Callable[[T], R], jobs: Iterable[T], *, workers: int) -> list[R]:
+    """`work` of each job, in order, several at once; the first error ends it, once what runs has ended."""
+    with ThreadPoolExecutor(max_workers=max(1, workers)) as pool:
+        futures = [pool.submit(work, job) for job in jobs]
+        try:
+            return [future.result() for future in futures]
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise

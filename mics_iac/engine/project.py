@@ -96,6 +96,13 @@ class Project:
     who: str
     run_url: str | None
 
+    @property
+    def declared(self) -> Manifest:
+        """The manifest, where it was read."""
+        if self.manifest is None:
+            raise TypeError("a project opened for a saved plan has no manifest to read")
+        return self.manifest
+
     def context(self, command: str) -> RunContext:
         """Who this run is, for lock and journal."""
         return RunContext(

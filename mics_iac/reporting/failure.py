@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from mics_iac.core.progress import Failure
-from mics_iac.errors import ApiRefused, ManifestInvalid, MicsError, PlanStale, exit_code
+from mics_iac.errors import ApiRefused, ManifestInvalid, MicsError, PlanStale, RecordsInvalid, exit_code
 from mics_iac.reporting.figures import counted
 from mics_iac.reporting.lines import Line, Span, line, told
 
@@ -33,8 +33,8 @@ def failure_lines(failure: Failure) -> list[Line]:
 
 
 def _problem_lines(error: MicsError) -> list[Line]:
-    """The problems of a manifest: all of them, unless they are more than anybody reads; JSON has every one."""
-    if not isinstance(error, ManifestInvalid):
+    """The problems of a manifest or of records: all, unless they are more than anybody reads; JSON has every one."""
+    if not isinstance(error, ManifestInvalid | RecordsInvalid):
         return []
     lines = [line(str(problem)) for problem in error.problems[:_MOST]]
     rest = len(error.problems) - _MOST
@@ -56,7 +56,7 @@ def _facts(error: MicsError) -> dict[str, object]:
     if notes := _notes(error):
         found["notes"] = notes
     match error:
-        case ManifestInvalid():
+        case ManifestInvalid() | RecordsInvalid():
             found["problems"] = [
                 {"file": p.file, "line": p.line, "column": p.column, "code": p.code, "message": p.message}
                 for p in error.problems

@@ -13,7 +13,7 @@ from typing import TypeAlias
 from mics_iac.core import journal
 from mics_iac.core.observed import SUCCEEDED
 from mics_iac.core.plan import Plan
-from mics_iac.core.progress import Failure, Listing, Notice, Reading, Sending, Told, Waiting
+from mics_iac.core.progress import Decided, Failure, Listing, Notice, Reading, Sending, Told, Waiting
 from mics_iac.core.tally import Tally
 from mics_iac.reporting.entries import Narration, progress_line
 from mics_iac.reporting.figures import counted, number, size
@@ -84,6 +84,8 @@ class Scene:
                 lines += self._ended(told.address) if told.source is not None else []
             case Notice():
                 lines += [text] if text is not None else []
+            case Decided():
+                self.expect(told.plan)
             case _:
                 self.tally.add(told)
                 lines += self._entry(told, text)
