@@ -43,7 +43,7 @@ def to_probe(desired: Desired, ledger: Ledger, options: Options) -> Iterator[Pro
         for source in _open(wanted, history, options):
             if wanted.declared.on_growth == "whole" or source.content is None:
                 continue
-            if history.begun(source.content.sha256) is not None:
+            if history.begun(source.content.sha256, source.content.bytes):
                 continue
             earlier = ledger.earlier(history.bases) if earlier is None else earlier
             shorter = {n: frozenset(some) for n, some in earlier.items() if 0 < n < source.content.bytes}
