@@ -1,7 +1,6 @@
-"""Records are checked before a byte is sent; what is wrong with them is refused, left out, or sent, as the import says."""
+"""Records are checked before a byte is sent; what is wrong is refused, left out, or sent, as the import says."""
 
 from __future__ import annotations
-
 
 import pytest
 
