@@ -97,7 +97,7 @@ class RecordsInvalid(MicsError):
         self.problems = tuple(sorted(problems, key=_IN_ORDER))
         super().__init__(
             message,
-            remedy="mend the files; or set `on_invalid: skip` to load the other records, or `ignore` a rule, on the import",
+            remedy="mend the files; or set `on_invalid: skip` to load the others, or `ignore` a rule, on the import",
         )
 
 
