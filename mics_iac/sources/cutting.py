@@ -82,8 +82,8 @@ class _Run:
 class Cutter:
     """Feed it a content's blocks, then `end` it.
 
-    `ranges` are parts as they are given, the first ones; what is behind the last is cut by `limit`. With a `sieve`,
-    parts hold what it keeps.
+    `ranges` are parts as they are given, the first ones; what is behind the last is cut by `limit`, but for the newline
+    that ends its last record, should that have been without one. With a `sieve`, parts hold what it keeps.
     """
 
     def __init__(
@@ -100,6 +100,7 @@ class Cutter:
         # Where stretches end, and whether they are parts: the ranges and what lies between them, backwards.
         self._edges = [edge for start, end in ranges for edge in ((start, False), (end, True))][::-1]
         self._edge: int | None = None
+        self._unended = False  # the last range ended within a line, and nothing came behind it yet
         self._waiting: bytes | None = b"" if csv else None
         if not csv:
             self._begin()
@@ -153,14 +154,28 @@ class Cutter:
 
     def _walk(self, block: bytes) -> None:
         while block:
-            if self._edge is None:
+            if self._unended:
+                block = self._end_line(block)
+            elif self._edge is None:
                 self._stretch.feed(block)
                 return
-            room = self._edge - self._run.at
-            self._stretch.feed(block[:room])
-            block = block[room:]
-            if self._run.at == self._edge:
-                self._turn()
+            else:
+                room = self._edge - self._run.at
+                self._stretch.feed(block[:room])
+                if self._run.at == self._edge:
+                    self._turn()
+                    self._unended = self._edge is None and block[room - 1 : room] != b"\n"
+                block = block[room:]
+
+    def _end_line(self, block: bytes) -> bytes:
+        """Pass over the end of the line that the last range ended within, where there is nothing but that of it."""
+        end = block[:1]
+        self._unended = end == b"\r"
+        if end not in {b"\r", b"\n"}:
+            return block
+        _Gap(self._run).feed(end)
+        self._stretch = _Stretch(self._run, limit=self._limit, given=False)
+        return block[1:]
 
 
 class _Gap:

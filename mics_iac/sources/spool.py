@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import tempfile
 import threading
+import weakref
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -39,6 +40,7 @@ class Spool:
         self._lock = threading.Lock()
         self._flows: OrderedDict[tuple[str, str | None], _Lent] = OrderedDict()
         self._kept: OrderedDict[Slice, IO[bytes]] = OrderedDict()
+        weakref.finalize(self, _let_go, self._kept)
 
     def open(self, part: Slice) -> SpooledReader:
         """The part, ready to be sent; SourceFailed where it is not what was planned, or the disk is full."""
@@ -55,8 +57,7 @@ class Spool:
         """Let go of everything that nobody reads from; may be called again, and the spool used after it."""
         with self._lock:
             self._close_idle(0)
-            while self._kept:
-                self._kept.popitem()[1].close()
+            _let_go(self._kept)
         with suppress(OSError):
             self._folder.rmdir()
 
@@ -104,6 +105,11 @@ class Spool:
             self._kept[part] = file
             while len(self._kept) > _KEPT:
                 self._kept.popitem(last=False)[1].close()
+
+
+def _let_go(kept: OrderedDict[Slice, IO[bytes]]) -> None:
+    while kept:
+        kept.popitem()[1].close()
 
 
 @dataclass(slots=True)
