@@ -100,7 +100,8 @@ class Cutter:
         # Where stretches end, and whether they are parts: the ranges and what lies between them, backwards.
         self._edges = [edge for start, end in ranges for edge in ((start, False), (end, True))][::-1]
         self._edge: int | None = None
-        self._unended = False  # the last range ended within a line, and nothing came behind it yet
+        self._last = b""  # byte of the last stretch that was given
+        self._unended = False  # it is within a line, and nothing came behind it yet
         self._waiting: bytes | None = b"" if csv else None
         if not csv:
             self._begin()
@@ -142,6 +143,7 @@ class Cutter:
         """Begin the next stretch where the last one ended."""
         self._edge, given = self._edges.pop() if self._edges else (None, False)
         if self._edge is None:
+            self._unended = self._last not in {b"", b"\n"}
             self._stretch: _Stretch | _Gap = _Stretch(self._run, limit=self._limit, given=False)
         else:
             self._stretch = _Stretch(self._run, limit=_NO_LIMIT, given=True) if given else _Gap(self._run)
@@ -162,10 +164,9 @@ class Cutter:
             else:
                 room = self._edge - self._run.at
                 self._stretch.feed(block[:room])
+                self._last, block = block[room - 1 : room] or self._last, block[room:]
                 if self._run.at == self._edge:
                     self._turn()
-                    self._unended = self._edge is None and block[room - 1 : room] != b"\n"
-                block = block[room:]
 
     def _end_line(self, block: bytes) -> bytes:
         """Pass over the end of the line that the last range ended within, where there is nothing but that of it."""

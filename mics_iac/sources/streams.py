@@ -46,6 +46,18 @@ class Streams:
             cut = kept
         return Content(cut.sha256, cut.bytes, cut.parts, _with_overlong(report, cut, how.limit), cut.dropped)
 
+    def check(self, found: Found, how: Reading, *, watch: Watch) -> Report:
+        """What is wrong with a file's records, and nothing else of it."""
+        assert how.document_type is not None
+        checker = Checker(how.document_type, csv=how.csv)
+        raw = self._content(found, watch)
+        try:
+            while block := raw.read(BLOCK):
+                checker.feed(block)
+        finally:
+            raw.close()
+        return checker.end()
+
     def _cut(
         self,
         found: Found,
@@ -148,15 +160,16 @@ def _with_overlong(report: Report | None, cut: Cut, limit: int) -> Report | None
         return report
     what = f"this record is longer than a part may be ({limit:,} bytes): raise `split`, or shorten the record"
     told = tuple(Finding(line, 1, _OVERLONG, "", what) for line in cut.lines[:SHOWN])
-    if report is None:
-        lines, records = sum(p.lines for p in cut.parts), sum(p.records for p in cut.parts)
-        return Report(records, lines, {_OVERLONG: cut.overlong}, told)
-    return Report(
-        report.records,
-        report.lines,
-        report.counts | {_OVERLONG: cut.overlong},
-        tuple(sorted((*report.findings, *told))),
-    )
+    lines, records = sum(p.lines for p in cut.parts), sum(p.records for p in cut.parts)
+    return together(report, Report(records, lines, {_OVERLONG: cut.overlong}, told))
+
+
+def together(report: Report | None, of_cut: Report | None) -> Report | None:
+    """What was found in the records and what the cut found, which have no code in common."""
+    if report is None or of_cut is None:
+        return report or of_cut
+    findings = sorted((*report.findings, *of_cut.findings))
+    return Report(report.records, report.lines, report.counts | of_cut.counts, tuple(findings))
 
 
 def _prefixes(raw: Raw, wanted: list[int], *, csv: bool) -> dict[int, Prefix]:
