@@ -63,6 +63,7 @@ class _Run:
     """What all stretches of one content add to."""
 
     csv: bool
+    count: bool
     sieve: Callable[[], Filter] | None
     dropped: Counter
     whole: _Hash = field(default_factory=hashlib.sha256)
@@ -83,7 +84,8 @@ class Cutter:
     """Feed it a content's blocks, then `end` it.
 
     `ranges` are parts as they are given, the first ones; what is behind the last is cut by `limit`, but for the newline
-    that ends its last record, should that have been without one. With a `sieve`, parts hold what it keeps.
+    that ends its last record, should that have been without one. With a `sieve`, parts hold what it keeps. Without
+    `count`, lines and records are not counted, which does for a content that turns out to be one part.
     """
 
     def __init__(
@@ -93,10 +95,11 @@ class Cutter:
         limit: int,
         ranges: Sequence[tuple[int, int]] = (),
         sieve: Callable[[], Filter] | None = None,
+        count: bool = True,
     ) -> None:
         self._limit = limit
         self._bound = limit
-        self._run = _Run(csv, sieve, counter_of(csv=csv))
+        self._run = _Run(csv, count, sieve, counter_of(csv=csv))
         # Where stretches end, and whether they are parts: the ranges and what lies between them, backwards.
         self._edges = [edge for start, end in ranges for edge in ((start, False), (end, True))][::-1]
         self._edge: int | None = None
@@ -214,7 +217,7 @@ class _Stretch:
         self._limit = limit
         self._given = given
         self._ends = ends_of(csv=run.csv)
-        self._counter = counter_of(csv=run.csv)
+        self._counter = counter_of(csv=run.csv, count=run.count)
         self._sieve = run.sieve() if run.sieve else None
         self._held = 0  # bytes that the sieve holds back
         header = run.header if run.at else b""
