@@ -26,6 +26,8 @@ from tests.servers.state_http import state_server
 
 ROOT = Path(__file__).parents[2]
 
+pytestmark = pytest.mark.slow
+
 # What every loop goes over. A write and an exchange have a middle, other calls have none.
 WRITES = {"write", "write_at"}
 CALLS = WRITES | {"open", "close", "sync", "sync_folder", "truncate", "lock", "rename", "unlink", "names"}
