@@ -170,7 +170,9 @@ class _Bucket:
         """Take all that matches of what lies below the pattern's folder, page by page, going on where one broke off."""
         prefix = pattern.prefix
         # A store lists what is behind the offset: with the last letter left out, the prefix itself is among it.
-        offset = prefix[:-1] if prefix and not prefix.endswith("/") else None
+        offset: str | None = prefix[:-1]
+        if prefix[:-1].rpartition("/")[2] in {"", ".", ".."}:
+            offset = None
         turns, last = self._turns()
         while True:
             try:
@@ -281,7 +283,9 @@ class _Opener:
         try:
             answer = obstore.get(store, self._path.key, options=options)
         except exceptions.PreconditionError as error:
-            raise not_planned(path, "its etag is another one") from error
+            # Azure says so of one that is not there, too.
+            there = self._bucket.has(self._path.key)
+            raise (not_planned(path, "its etag is another one") if there else gone(path)) from error
         except Exception as error:
             if is_missing(error):
                 raise gone(path) from error
