@@ -266,7 +266,7 @@ class _Opener:
         self._seal = seal
         self._end = end
 
-    def __call__(self, at: int) -> _Flow:
+    def __call__(self, at: int) -> _Piece:
         """The bytes from there."""
         store = self._bucket.store
         import obstore  # noqa: PLC0415
@@ -304,10 +304,10 @@ class _Opener:
         first, behind = answer.range
         if first != at:
             raise Unsure("it answers with other bytes than were asked for")
-        return _Flow(self._bucket, answer.stream(min_chunk_size=_BLOCK), behind - first)
+        return _Piece(self._bucket, answer.stream(min_chunk_size=_BLOCK), behind - first)
 
 
-class _Flow:
+class _Piece:
     """The bytes of one answer, of which there are so many."""
 
     def __init__(self, bucket: _Bucket, stream: BytesStream, left: int) -> None:
@@ -316,7 +316,7 @@ class _Flow:
         self._left = left
 
     def next(self) -> bytes:
-        """See `Flow.next`."""
+        """See `Piece.next`."""
         if self._left == 0 or self._stream is None:
             return b""
         try:

@@ -148,7 +148,7 @@ class _Opener:
         """Where reading ends before the file does; None: with the file."""
         self._opened = False
 
-    def __call__(self, at: int) -> _Flow:
+    def __call__(self, at: int) -> _Piece:
         """The bytes from there."""
         if self._opened and self._seal is None:
             raise SourceFailed(
@@ -157,7 +157,7 @@ class _Opener:
             )
         response = self._web.ask("GET", self._url, self._headers(at))
         try:
-            return self._flow(at, response)
+            return self._piece(at, response)
         except BaseException:
             response.close()
             raise
@@ -172,7 +172,7 @@ class _Opener:
             headers["If-Unmodified-Since"] = self._seal.modified
         return headers
 
-    def _flow(self, at: int, response: urllib3.BaseHTTPResponse) -> _Flow:
+    def _piece(self, at: int, response: urllib3.BaseHTTPResponse) -> _Piece:
         url = self._url
         if response.status in {412, 416}:
             how = "its content is another one" if response.status == 412 else f"it holds no more than {at:,} bytes"
@@ -200,10 +200,10 @@ class _Opener:
         self._opened = True
         self._seal = self._seal or seal
         # A server that cannot begin in the middle sends what is before it once more.
-        return _Flow(response, skip=at - first, most=None if self._end is None else self._end - at)
+        return _Piece(response, skip=at - first, most=None if self._end is None else self._end - at)
 
 
-class _Flow:
+class _Piece:
     """The bytes of one answer, but for so many first ones, and at most so many."""
 
     def __init__(self, response: urllib3.BaseHTTPResponse, *, skip: int, most: int | None) -> None:
@@ -212,7 +212,7 @@ class _Flow:
         self._left = most
 
     def next(self) -> bytes:
-        """See `Flow.next`."""
+        """See `Piece.next`."""
         while self._skip:
             self._skip -= len(self._read(min(self._skip, _BLOCK), needed=True))
         if self._left is None:
