@@ -12,10 +12,11 @@ from typing import Final, TypeVar
 from mics_iac.core.crosscheck import StatedImport, StatedMove
 from mics_iac.core.explain import Trie
 from mics_iac.core.manifest import Import, Moved, Place, SourceSpec, StateSettings
-from mics_iac.core.model import DefaultsModel, ImportModel, ManifestModel, SourceModel, StateModel
+from mics_iac.core.model import DefaultsModel, ImportModel, ManifestModel, SourceModel
 from mics_iac.core.place import BucketPlace, FilePlace, HttpPlace, StatePlace
 from mics_iac.core.scalars import TRUE
 from mics_iac.core.statecheck import StatedState
+from mics_iac.core.statemodel import StateModel
 from mics_iac.core.yamltree import Faulty, YamlList, YamlMap
 
 T = TypeVar("T")

@@ -14,7 +14,7 @@ from mics_iac.core.desired import Grown, SourceFile
 from mics_iac.core.ledger import Ledger
 from mics_iac.core.loaded import FoundCut, Loaded
 from mics_iac.core.manifest import OnGrowth
-from mics_iac.core.state import Cut, Piece
+from mics_iac.core.state import NOTHING, Cut, Piece
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,13 +22,16 @@ class History:
     """The ledger, seen from one import.
 
     `bases` are the base addresses whose batches count as this import's; `import_id` is the import that takes what is
-    loaded now, None where it is yet to be created.
+    loaded now, None where it is yet to be created. `in_doubt` and `refused` are the sha256 of parts that were sent and
+    of which no execution is known.
     """
 
     ledger: Ledger
     kind: tuple[str, str]
     bases: frozenset[str]
     import_id: str | None
+    in_doubt: frozenset[str]
+    refused: frozenset[str]
 
     def owns(self, found: Loaded | FoundCut) -> bool:
         """Whether that was loaded by this import."""
@@ -54,19 +57,30 @@ class History:
         if (one := self.counting(sha256)) is not None:
             return ((Piece(0, one.execution.bytes, sha256), one),)
         for cut in self._cuts(sha256):
-            found = [(piece, self.counting(piece.sha256)) for piece in cut.pieces]
+            sent = [piece for piece in cut.pieces if piece.sha256 != NOTHING]
+            found = [(piece, self.counting(piece.sha256)) for piece in sent]
             done = tuple((piece, loaded) for piece, loaded in found if loaded is not None)
-            if len(done) == len(found):
+            if sent and len(done) == len(sent):
                 return done
         return None
 
-    def begun(self, sha256: str) -> Cut | None:
-        """The cut under which this content began to be sent, None where nothing of it was."""
-        tried = self._tried()
-        for cut in self._cuts(sha256):
-            if any(piece.sha256 in tried or self.loaded(piece.sha256) for piece in cut.pieces):
-                return cut
-        return None
+    def begun(self, sha256: str, length: int) -> tuple[Piece, ...]:
+        """The pieces that this content, of so many bytes, began to be sent in; () where nothing of it was.
+
+        Where it was tried in several ways, those count of which something is loaded; then those in doubt.
+        """
+        ways = [*(cut.pieces for cut in self._cuts(sha256)), (Piece(0, length, sha256),)]
+
+        def trace(pieces: tuple[Piece, ...]) -> int:
+            found = [f for piece in pieces for f in self.loaded(piece.sha256)]
+            if any(f.counts for f in found):
+                return 3
+            if any(f.lost_sight for f in found) or any(piece.sha256 in self.in_doubt for piece in pieces):
+                return 2
+            return int(bool(found) or any(piece.sha256 in self.refused for piece in pieces))
+
+        best = max(ways, key=trace)
+        return best if trace(best) else ()
 
     def sealed(self, source: str, seal: str | None) -> Cut | None:
         """What is known of the content of a remote object that still is what its store said then."""
@@ -75,24 +89,47 @@ class History:
         found = [f.cut for f in self.ledger.cuts_of(self.kind, source) if self.owns(f) and f.cut.seal == seal]
         return found[-1] if found else None
 
-    def pieces(self, sha256: str) -> tuple[Piece, ...]:
-        """The pieces that a content was, or is to be, loaded in: those of its cut, or all of it as one."""
-        if self.loaded(sha256):
-            return tuple(Piece(0, f.execution.bytes, sha256) for f in self.loaded(sha256)[:1])
-        cut = self.begun(sha256)
-        return cut.pieces if cut is not None else ()
-
     def _cuts(self, sha256: str) -> list[Cut]:
         """How this import cut a content, the newest first."""
         return [f.cut for f in reversed(self.ledger.cuts(self.kind, sha256)) if self.owns(f)]
 
-    def _tried(self) -> frozenset[str]:
-        """The parts of this import that were sent and are not in the ledger as loaded: in doubt, or refused."""
-        doubts = {
-            d.sha256 for d in self.ledger.open_doubts() if d.kind == self.kind and base_of(d.address) in self.bases
-        }
-        refused = {sha for a in self.ledger.addresses() if base_of(a) in self.bases for sha in self.ledger.refusals(a)}
-        return frozenset(doubts | refused)
+
+class Histories:
+    """The histories of all imports; what they are made from is sorted once."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+        self._addresses: dict[str, list[str]] = {}
+        for address in ledger.addresses():
+            self._addresses.setdefault(base_of(address), []).append(address)
+        self._in_doubt: dict[str, set[str]] = {}
+        for doubt in ledger.open_doubts():
+            for owner in (base_of(doubt.address), doubt.import_id):
+                self._in_doubt.setdefault(owner, set()).add(doubt.sha256)
+
+    def of(self, kind: tuple[str, str], bases: frozenset[str], import_id: str | None) -> History:
+        """That of one import; the arguments are `History`'s."""
+        owners = bases if import_id is None else bases | {import_id}
+        return History(
+            self._ledger,
+            kind,
+            bases,
+            import_id,
+            in_doubt=frozenset(sha256 for owner in owners for sha256 in self._in_doubt.get(owner, ())),
+            refused=frozenset(sha256 for a in self.addresses(bases) for sha256 in self._ledger.refusals(a)),
+        )
+
+    def addresses(self, bases: frozenset[str]) -> list[str]:
+        """Every address of these bases that has an import."""
+        return [address for base in sorted(bases) for address in self._addresses.get(base, ())]
+
+    def earlier(self, bases: frozenset[str]) -> dict[int, set[str]]:
+        """The contents that these imports have loaded, or begun to load: sha256 by length in bytes."""
+        found: dict[int, set[str]] = {}
+        for address in self.addresses(bases):
+            for length, sha256 in self._ledger.contents(address):
+                found.setdefault(length, set()).add(sha256)
+        return found
 
 
 def given_pieces(history: History, source: SourceFile, *, on_growth: OnGrowth) -> tuple[Piece, ...]:
@@ -104,11 +141,12 @@ def given_pieces(history: History, source: SourceFile, *, on_growth: OnGrowth) -
     content, grown = source.content, source.grown
     if content is None:
         return ()
-    if (cut := history.begun(content.sha256)) is not None:
-        return cut.pieces
-    return history.pieces(grown.sha256) if tails(grown, on_growth) and grown is not None else ()
+    begun = history.begun(content.sha256, content.bytes)
+    if begun or grown is None or not tails(grown, on_growth):
+        return begun
+    return history.begun(grown.sha256, grown.bytes)
 
 
-def tails(grown: Grown | None, on_growth: OnGrowth) -> bool:
+def tails(grown: Grown, on_growth: OnGrowth) -> bool:
     """Whether only what is new of a file is to be loaded."""
-    return grown is not None and grown.whole_records and on_growth == "tail"
+    return grown.whole_records and on_growth == "tail"

@@ -16,14 +16,14 @@ from mics_iac.core import verdicts
 from mics_iac.core.address import base_of, matches
 from mics_iac.core.content import Content, Part
 from mics_iac.core.desired import DesiredImport, SourceFile
-from mics_iac.core.history import History, given_pieces
+from mics_iac.core.history import Histories, History, given_pieces, tails
 from mics_iac.core.ledger import Ledger
 from mics_iac.core.loaded import Loaded, OpenDoubt
 from mics_iac.core.observed import SUCCEEDED, Observed
 from mics_iac.core.outcome import shortfall_of
 from mics_iac.core.plan import Fetch, Options, Refused, Skip, SourceCut, Stuck, Upload
 from mics_iac.core.selection import asked_again
-from mics_iac.core.state import Cut, Piece, Stranger
+from mics_iac.core.state import NOTHING, Cut, Piece, Stranger
 from mics_iac.core.strangers import counts_like
 
 Decided = Upload | Fetch | Skip | Stuck
@@ -44,6 +44,7 @@ class Loading:
 
     def __init__(self, ledger: Ledger, observed: Observed, options: Options) -> None:
         self._ledger = ledger
+        self._histories = Histories(ledger)
         self._observed = observed
         self._options = options
         self._planned: dict[tuple[str, str, str], tuple[str, str]] = {}
@@ -99,6 +100,7 @@ class Loading:
         if refused is not None:
             loads.refusals.append(refused)
             return
+        pieces: list[Piece] = []
         sends = False
         for index, part in enumerate(content.parts):
             decided = self._decide(target, source, part, given[index] if index < len(given) else None)
@@ -106,9 +108,10 @@ class Loading:
                 loads.refusals.append(decided)
             else:
                 sends = isinstance(self._take(target, decided, loads), Upload) or sends
-        if sends:
+                pieces.append(Piece(part.start, part.end, decided.sha256))
+        if sends or source.seal is not None:
             self._planned[*wanted.settings.kind, content.sha256] = (wanted.address, source.path)
-            loads.cuts += _cut(wanted, source, content, given)
+            loads.cuts += _cut(wanted, source, content, pieces)
 
     def _decide_unread(self, target: _Target, source: SourceFile, *, again: bool) -> list[Skip] | list[Fetch]:
         """A remote object that was not read: it may be known from when it was."""
@@ -122,10 +125,10 @@ class Loading:
     def _skips(self, target: _Target, source: SourceFile, whole: Sequence[tuple[Piece, Loaded]]) -> list[Skip]:
         wanted = target.wanted
         skips: list[Skip] = []
-        for number, (piece, loaded) in enumerate(whole, start=1):
+        for piece, loaded in whole:
             e = loaded.execution
             reason = verdicts.where(loaded, target.held, source.path)
-            skips.append(Skip(wanted.address, source.path, number, piece.sha256, e.bytes, e.records, reason))
+            skips.append(Skip(wanted.address, source.path, e.part, piece.sha256, e.bytes, e.records, reason))
         return skips
 
     def _refusal(self, target: _Target, source: SourceFile, content: Content, *, again: bool) -> Refused | None:
@@ -138,11 +141,12 @@ class Loading:
             other = target.history.others(content.sha256)
             if (other is not None or planned is not None) and not self._lost_sight(target, content.sha256):
                 return verdicts.shared(wanted, source.path, other, planned)
-        if again or source.grown is None or target.history.begun(content.sha256) is not None:
+        grown, on_growth = source.grown, wanted.declared.on_growth
+        if again or grown is None or target.history.begun(content.sha256, content.bytes):
             return None
-        if wanted.declared.on_growth == "whole" or (wanted.declared.on_growth == "tail" and source.grown.whole_records):
+        if on_growth == "whole" or tails(grown, on_growth):
             return None
-        return verdicts.grown(wanted, source.path, source.grown, target.history.pieces(source.grown.sha256))
+        return verdicts.grown(wanted, source.path, grown, target.history.begun(grown.sha256, grown.bytes))
 
     def _lost_sight(self, target: _Target, sha256: str) -> bool:
         return any(f.lost_sight for f in target.history.loaded(sha256))
@@ -182,7 +186,7 @@ class Loading:
         return _Target(
             wanted,
             held,
-            History(self._ledger, wanted.settings.kind, bases, import_id),
+            self._histories.of(wanted.settings.kind, bases, import_id),
             possible=possible,
             equal=equal,
             refused=self._ledger.refusals(held) if import_id is not None else {},
@@ -196,6 +200,9 @@ class Loading:
     ) -> Upload | Skip | Stuck | Refused:
         """What becomes of one part; `piece` is what it was when its source began to be sent, None for a new cut."""
         wanted, held, history = target.wanted, target.held, target.history
+        if part.records == 0 or (piece is not None and piece.sha256 == NOTHING):
+            skip = verdicts.skip(wanted, source.path, part, "all of its records are left out")
+            return msgspec.structs.replace(skip, sha256=NOTHING)
         if piece is not None and piece.sha256 != part.sha256:
             # Other records are left out of it today; what was sent of it is what counts.
             loaded = history.counting(piece.sha256)
@@ -203,7 +210,8 @@ class Loading:
                 skip = verdicts.skip(wanted, source.path, part, verdicts.where(loaded, held, source.path))
                 return msgspec.structs.replace(skip, sha256=piece.sha256)
             if piece.sha256 in target.doubted or piece.sha256 in target.elsewhere or piece.sha256 in target.lost:
-                return verdicts.stuck(wanted, source.path, part, "its last answer was lost: apply settles that first")
+                stuck = verdicts.stuck(wanted, source.path, part, "its last answer was lost: apply settles that first")
+                return msgspec.structs.replace(stuck, sha256=piece.sha256)
         kind = wanted.settings.kind
         found = self._ledger.loaded(kind, part.sha256)
         mine = [f for f in found if history.owns(f)]
@@ -307,11 +315,8 @@ def _known(wanted: DesiredImport, source: SourceFile, pieces: Sequence[Piece]) -
     return [SourceCut(wanted.address, Cut(source.path, content.sha256, content.bytes, tuple(pieces), source.seal))]
 
 
-def _cut(wanted: DesiredImport, source: SourceFile, content: Content, given: Sequence[Piece]) -> list[SourceCut]:
+def _cut(wanted: DesiredImport, source: SourceFile, content: Content, pieces: Sequence[Piece]) -> list[SourceCut]:
     """How the source is loaded, where the ledger of its parts alone would not tell that all of it is."""
-    pieces = [Piece(p.start, p.end, p.sha256) for p in content.parts]
-    # What was sent of a piece before is what it is.
-    pieces[: len(given)] = given
     as_it_lies = len(pieces) == 1 and pieces[0].sha256 == content.sha256
     if as_it_lies and source.seal is None:
         return []

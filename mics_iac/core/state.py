@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from typing import Final
 
 import msgspec
 
@@ -76,8 +77,15 @@ class Stranger(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=True
     not_: tuple[str, ...] = ()
 
 
+NOTHING: Final = ""
+"""In place of the sha256 of a piece of which nothing is sent."""
+
+
 class Piece(msgspec.Struct, frozen=True, gc=False, array_like=True, forbid_unknown_fields=True):
-    """One part of a source: the bytes [start, end) of its whole content, and the sha256 of what is sent of them."""
+    """One part of a source: the bytes [start, end) of its whole content, and the sha256 of what is sent of them.
+
+    `sha256` is NOTHING where all records of it are left out.
+    """
 
     start: int
     end: int
