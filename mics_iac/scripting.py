@@ -13,7 +13,7 @@ are those of `import mics_iac`; what they return are values with types and docst
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -59,7 +59,7 @@ def open_project(  # noqa: PLR0913 (one keyword for each choice)
     """
     path = Path(manifest)
     with _adapter(path, wanted=sandbox) as adapter:
-        yield projects.open_project(
+        project = projects.open_project(
             projects.Inputs(
                 manifest_path=path,
                 environment=environment,
@@ -73,6 +73,8 @@ def open_project(  # noqa: PLR0913 (one keyword for each choice)
                 who="script",
             )
         )
+        with closing(project.world.source):
+            yield project
 
 
 @contextmanager

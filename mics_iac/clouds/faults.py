@@ -36,6 +36,8 @@ def translated(error: Exception, *, where: str, at: str, use: Use) -> Exception:
             f"{where} refuses these credentials, or they may not do this: {text}",
             remedy=f"see that they are the right ones, not expired, and may {use.rights} there",
         )
+    if _REGION.search(str(error)):
+        return use.failed(f"{where}{at} is in another region than the one that was asked", remedy=use.region)
     if "builder error" in text:
         return use.failed(
             f"{where}{at} cannot be asked: its address is plain http, or none",
@@ -57,6 +59,7 @@ _OWN_IDENTITY = re.compile(
     r"performing \w+ \S*(/latest/(api/token|meta-data/)|/computeMetadata/v1/)|token request: Error performing GET |"
     r"169\.254\.169\.254|metadata\.google\.internal"
 )
+_REGION = re.compile(r"redirect without LOCATION|PermanentRedirect|<Code>AuthorizationHeaderMalformed")
 _NO_BUCKET = re.compile(r"NoSuchBucket|ContainerNotFound|bucket does not exist", re.IGNORECASE)
 
 

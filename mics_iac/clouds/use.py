@@ -24,6 +24,8 @@ class Use:
     """What tells where it is, for one to correct."""
     endpoint: str
     """How the address of a store is told that is not the cloud's own."""
+    region: str
+    """How its region is told, with S3."""
     rights: str
     """What credentials must allow."""
     records: bool
@@ -36,6 +38,7 @@ STATE: Final = Use(
     what="the state is",
     where="where the state is (the manifest's `state`, or --state)",
     endpoint="name it as the `endpoint` of the place",
+    region="set its `region`",
     rights="read, write and delete",
     records=True,
 )
@@ -44,7 +47,8 @@ FILES: Final = Use(
     SourceRefused,
     what="data files are",
     where="the source's path",
-    endpoint="name it in that cloud's variable",
+    endpoint="name it in AWS_ENDPOINT_URL, GOOGLE_BASE_URL or AZURE_STORAGE_ENDPOINT",
+    region="set AWS_REGION to its own",
     rights="list and read",
     records=False,
 )

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from mics_iac.core.desired import Desired, DesiredImport, Grown, SourceFile
-from mics_iac.core.history import History, given_pieces
+from mics_iac.core.history import Histories, History, given_pieces
 from mics_iac.core.ledger import Ledger
 from mics_iac.core.manifest import DOCUMENT_TYPES
 from mics_iac.core.plan import Options
@@ -38,14 +38,15 @@ class Again:
 
 def to_probe(desired: Desired, ledger: Ledger, options: Options) -> Iterator[Probe]:
     """The sources that may have grown from what is loaded."""
-    for wanted, history in _histories(desired, ledger, options):
+    histories = Histories(ledger)
+    for wanted, history in _each(desired, ledger, options, histories):
         earlier: dict[int, set[str]] | None = None
         for source in _open(wanted, history, options):
             if wanted.declared.on_growth == "whole" or source.content is None:
                 continue
             if history.begun(source.content.sha256, source.content.bytes):
                 continue
-            earlier = ledger.earlier(history.bases) if earlier is None else earlier
+            earlier = histories.earlier(history.bases) if earlier is None else earlier
             shorter = {n: frozenset(some) for n, some in earlier.items() if 0 < n < source.content.bytes}
             if shorter:
                 yield Probe(wanted.address, source, shorter)
@@ -53,7 +54,7 @@ def to_probe(desired: Desired, ledger: Ledger, options: Options) -> Iterator[Pro
 
 def to_read_again(desired: Desired, ledger: Ledger, options: Options, *, check: bool) -> Iterator[Again]:
     """The sources that are to be loaded and were read under another cut, or (with `check`) were not checked."""
-    for wanted, history in _histories(desired, ledger, options):
+    for wanted, history in _each(desired, ledger, options, Histories(ledger)):
         for source in _open(wanted, history, options):
             content = source.content
             if content is None:
@@ -91,12 +92,14 @@ def grown_from(contents: Mapping[int, frozenset[str]], found: Mapping[int, tuple
     return None
 
 
-def _histories(desired: Desired, ledger: Ledger, options: Options) -> Iterator[tuple[DesiredImport, History]]:
+def _each(
+    desired: Desired, ledger: Ledger, options: Options, histories: Histories
+) -> Iterator[tuple[DesiredImport, History]]:
     moves = moves_of(desired, ledger)
     for wanted in selected(desired, options, ledger):
         held = moves.get(wanted.address, wanted.address)
         import_id = wanted.declared.adopt or ledger.import_id(held)
-        yield wanted, History(ledger, wanted.settings.kind, bases_of(wanted.address, moves), import_id)
+        yield wanted, histories.of(wanted.settings.kind, bases_of(wanted.address, moves), import_id)
 
 
 def _open(wanted: DesiredImport, history: History, options: Options) -> Iterator[SourceFile]:

@@ -22,13 +22,16 @@ class History:
     """The ledger, seen from one import.
 
     `bases` are the base addresses whose batches count as this import's; `import_id` is the import that takes what is
-    loaded now, None where it is yet to be created.
+    loaded now, None where it is yet to be created. `in_doubt` and `refused` are the sha256 of parts that were sent and
+    of which no execution is known.
     """
 
     ledger: Ledger
     kind: tuple[str, str]
     bases: frozenset[str]
     import_id: str | None
+    in_doubt: frozenset[str]
+    refused: frozenset[str]
 
     def owns(self, found: Loaded | FoundCut) -> bool:
         """Whether that was loaded by this import."""
@@ -67,15 +70,14 @@ class History:
         Where it was tried in several ways, those count of which something is loaded; then those in doubt.
         """
         ways = [*(cut.pieces for cut in self._cuts(sha256)), (Piece(0, length, sha256),)]
-        in_doubt, refused = self._in_doubt(), self._refused()
 
         def trace(pieces: tuple[Piece, ...]) -> int:
             found = [f for piece in pieces for f in self.loaded(piece.sha256)]
             if any(f.counts for f in found):
                 return 3
-            if any(f.lost_sight for f in found) or any(piece.sha256 in in_doubt for piece in pieces):
+            if any(f.lost_sight for f in found) or any(piece.sha256 in self.in_doubt for piece in pieces):
                 return 2
-            return int(bool(found) or any(piece.sha256 in refused for piece in pieces))
+            return int(bool(found) or any(piece.sha256 in self.refused for piece in pieces))
 
         best = max(ways, key=trace)
         return best if trace(best) else ()
@@ -91,13 +93,43 @@ class History:
         """How this import cut a content, the newest first."""
         return [f.cut for f in reversed(self.ledger.cuts(self.kind, sha256)) if self.owns(f)]
 
-    def _in_doubt(self) -> frozenset[str]:
-        mine = (d for d in self.ledger.open_doubts() if d.kind == self.kind)
-        return frozenset(d.sha256 for d in mine if base_of(d.address) in self.bases or d.import_id == self.import_id)
 
-    def _refused(self) -> frozenset[str]:
-        addresses = (a for a in self.ledger.addresses() if base_of(a) in self.bases)
-        return frozenset(sha256 for address in addresses for sha256 in self.ledger.refusals(address))
+class Histories:
+    """The histories of all imports; what they are made from is sorted once."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+        self._addresses: dict[str, list[str]] = {}
+        for address in ledger.addresses():
+            self._addresses.setdefault(base_of(address), []).append(address)
+        self._in_doubt: dict[str, set[str]] = {}
+        for doubt in ledger.open_doubts():
+            for owner in (base_of(doubt.address), doubt.import_id):
+                self._in_doubt.setdefault(owner, set()).add(doubt.sha256)
+
+    def of(self, kind: tuple[str, str], bases: frozenset[str], import_id: str | None) -> History:
+        """That of one import; the arguments are `History`'s."""
+        owners = bases if import_id is None else bases | {import_id}
+        return History(
+            self._ledger,
+            kind,
+            bases,
+            import_id,
+            in_doubt=frozenset(sha256 for owner in owners for sha256 in self._in_doubt.get(owner, ())),
+            refused=frozenset(sha256 for a in self.addresses(bases) for sha256 in self._ledger.refusals(a)),
+        )
+
+    def addresses(self, bases: frozenset[str]) -> list[str]:
+        """Every address of these bases that has an import."""
+        return [address for base in sorted(bases) for address in self._addresses.get(base, ())]
+
+    def earlier(self, bases: frozenset[str]) -> dict[int, set[str]]:
+        """The contents that these imports have loaded, or begun to load: sha256 by length in bytes."""
+        found: dict[int, set[str]] = {}
+        for address in self.addresses(bases):
+            for length, sha256 in self._ledger.contents(address):
+                found.setdefault(length, set()).add(sha256)
+        return found
 
 
 def given_pieces(history: History, source: SourceFile, *, on_growth: OnGrowth) -> tuple[Piece, ...]:

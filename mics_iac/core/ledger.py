@@ -15,7 +15,6 @@ from typing import TypeAlias, assert_never
 import msgspec
 
 from mics_iac.core import journal
-from mics_iac.core.address import base_of
 from mics_iac.core.index import Index
 from mics_iac.core.loaded import Doubting, FoundCut, Loaded, OpenDoubt
 from mics_iac.core.observed import ENDED, FAILED
@@ -153,19 +152,14 @@ class Ledger:
         """The same for a source by its path, whatever its content was."""
         return [found for found in self._cuts_at(source) if found.kind == kind and found.cut.source == source]
 
-    def earlier(self, bases: Collection[str]) -> dict[int, set[str]]:
-        """The contents that these imports have loaded or begun to load, in any batch: sha256 by length in bytes."""
-        found: dict[int, set[str]] = {}
-        for address, slot in self._slots.items():
-            if base_of(address) not in bases:
-                continue
-            for import_ in slot.all():
-                for execution in import_.executions.values():
-                    if execution.part == 1 and execution.status not in FAILED:
-                        found.setdefault(execution.bytes, set()).add(execution.sha256)
-                for cut in import_.cuts.values():
-                    found.setdefault(cut.bytes, set()).add(cut.sha256)
-        return found
+    def contents(self, address: str) -> Iterator[tuple[int, str]]:
+        """What was loaded there, or begun to be, from the first byte of a source: length in bytes, and sha256."""
+        for import_ in self._slots[address].all():
+            for execution in import_.executions.values():
+                if execution.part == 1 and execution.status not in FAILED:
+                    yield execution.bytes, execution.sha256
+            for cut in import_.cuts.values():
+                yield cut.bytes, cut.sha256
 
     def gone(self, address: str) -> bool:
         """Whether the platform was seen without the import that stood behind this address."""

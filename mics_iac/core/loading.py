@@ -16,7 +16,7 @@ from mics_iac.core import verdicts
 from mics_iac.core.address import base_of, matches
 from mics_iac.core.content import Content, Part
 from mics_iac.core.desired import DesiredImport, SourceFile
-from mics_iac.core.history import History, given_pieces, tails
+from mics_iac.core.history import Histories, History, given_pieces, tails
 from mics_iac.core.ledger import Ledger
 from mics_iac.core.loaded import Loaded, OpenDoubt
 from mics_iac.core.observed import SUCCEEDED, Observed
@@ -44,6 +44,7 @@ class Loading:
 
     def __init__(self, ledger: Ledger, observed: Observed, options: Options) -> None:
         self._ledger = ledger
+        self._histories = Histories(ledger)
         self._observed = observed
         self._options = options
         self._planned: dict[tuple[str, str, str], tuple[str, str]] = {}
@@ -185,7 +186,7 @@ class Loading:
         return _Target(
             wanted,
             held,
-            History(self._ledger, wanted.settings.kind, bases, import_id),
+            self._histories.of(wanted.settings.kind, bases, import_id),
             possible=possible,
             equal=equal,
             refused=self._ledger.refusals(held) if import_id is not None else {},

@@ -105,7 +105,7 @@ class SourceSpec:
     """Where data files of an import are: a path or glob, `/` between its parts, as written."""
 
     path: str
-    """Relative to the manifest's folder, unless absolute (then `allow_outside` is true)."""
+    """Relative to the manifest's folder, unless absolute (then `allow_outside` is true), or an address (`remote`)."""
     allow_empty: bool
     """A glob that matches nothing is no error."""
     allow_outside: bool

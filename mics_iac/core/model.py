@@ -122,8 +122,9 @@ class SourceModel(BaseModel):
     model_config = strict("Source")
 
     path: SourcePath = Field(
-        description="Path or glob, relative to the manifest's folder; `**` means any depth.",
-        examples=["data/store-visits/*.ndjson"],
+        description="Path or glob, relative to the manifest's folder, or below `s3://bucket/`, `gs://bucket/`, "
+        "`az://account/container/`; `**` means any depth. Or one file at `https://host/path`.",
+        examples=["data/store-visits/*.ndjson", "s3://acme-crm/2026-01-15/*.ndjson.gz"],
     )
     allow_empty: Switch = Field(default=False, description="It is no error when nothing matches.")
     allow_outside: Switch = Field(default=False, description="The path may leave the manifest's folder.")

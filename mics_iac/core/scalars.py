@@ -29,6 +29,7 @@ from mics_iac.core.place import (
     BackendName,
     Rule,
 )
+from mics_iac.core.remote import REMOTE, SCHEMES, BadRemote, read_remote
 from mics_iac.core.variables import VARIABLE_NAME
 from mics_iac.core.weburl import URL, BadUrl, read_url
 from mics_iac.core.wording import listed, quoted
@@ -48,12 +49,12 @@ SIZE: Final = r"(?:([1-9][0-9]{0,4}|100000) ?kB|([1-9][0-9]?|100) ?MB)"
 ONE_LINE: Final = r"[^\x00-\x1f\x7f]*[^\s\x00-\x1f\x7f][^\x00-\x1f\x7f]*"
 UNKNOWN_TYPE: Final = r"[A-Z][A-Z0-9_]*"
 PATH: Final = rf"(?![A-Za-z][A-Za-z0-9+.-]*://){LOCAL_PATH}"
+SOURCE: Final = rf"({PATH}|{REMOTE})"
 
 PRIORITIES: Final[tuple[Priority, ...]] = ("LOW", "MEDIUM", "HIGH")
 ON_INVALID: Final[tuple[OnInvalid, ...]] = ("refuse", "skip", "send")
 ON_GROWTH: Final[tuple[OnGrowth, ...]] = ("refuse", "tail", "whole")
 MIME_TYPES: Final[tuple[MimeType, ...]] = ("APPLICATION_X_NDJSON", "TEXT_CSV")
-REMOTE_SCHEMES: Final = ("s3", "gs", "az", "https", "http")
 TRUE: Final = ("true", "True", "TRUE")
 FALSE: Final = ("false", "False", "FALSE")
 
@@ -261,15 +262,22 @@ def _state_path(text: str) -> str:
     return _local_path(text)
 
 
-def _path(text: str) -> str:
-    if found := _SCHEME.match(text):
-        scheme = found[1].lower()
-        if scheme in REMOTE_SCHEMES:
-            message = f"sources under {scheme}:// are not supported yet; copy the files beside the manifest"
-            fault("MICS203", message)
-        meant = Meant(scheme, REMOTE_SCHEMES, otherwise=" Write a path.")
+# What is wrong with the address of a source, and the code of the problem.
+_REMOTE_CODES: Final = {"unusable": "MICS208", "glob": "MICS210", "secret": "MICS211"}
+
+
+def _source(text: str) -> str:
+    found = _SCHEME.match(text)
+    if found is None:
+        return _local_path(text)
+    scheme = found[1].lower()
+    if scheme not in SCHEMES:
+        meant = Meant(scheme, SCHEMES, otherwise=f" Write a path, {listed(f'{one}://' for one in SCHEMES[:-1])}.")
         fault("MICS209", f"there is no kind of source {quoted(scheme + '://')}.", meant=meant)
-    return _local_path(text)
+    try:
+        return str(read_remote(text))
+    except BadRemote as bad:
+        fault(_REMOTE_CODES[bad.fault], bad.message)
 
 
 def _local_path(text: str) -> str:
@@ -332,7 +340,7 @@ MaxFailures = Annotated[
 ]
 ApiUrl = Annotated[str, scalar(_url, wanted="an address"), either(matching(URL))]
 BackendField = Annotated[BackendName, scalar(_backend, wanted="a backend"), either({"enum": list(BACKENDS)})]
-SourcePath = Annotated[str, scalar(_path, wanted="a path"), either(_text_matching(PATH))]
+SourcePath = Annotated[str, scalar(_source, wanted="a path"), either(_text_matching(SOURCE))]
 StatePath = Annotated[str, scalar(_state_path, wanted="a path"), either(_text_matching(PATH))]
 StateUrl = Annotated[str, scalar(_state_url, wanted="an address"), either(matching(URL))]
 # An unquoted number or boolean is text like any other here too, where the text that it is fits the rule.

@@ -1,4 +1,4 @@
-"""The rules that records are held to, each once: code, title, how bad breaking it is, and where it is known from.
+"""The rules that records are held to, each once: its code, its title, how bad breaking it is, and its source.
 
 A code never changes its meaning and is never used again; `docs/records.md` has a line for each. `MICS30n` and `MICS31n`
 are about the text of a file, `MICS32n` about fields, `MICS35n` about identifiers, `MICS36n` about time and numbers,
@@ -66,6 +66,8 @@ RULES: Final[dict[str, Rule]] = {
         Rule("MICS325", "old and new style of profile update on one line", "warning", _I),
         Rule("MICS326", "data_bag is not JSON in a string", "error", _D),
         Rule("MICS327", "no segment", "warning", _I),
+        Rule("MICS328", "field of another kind of identifier", "warning", _I),
+        Rule("MICS329", "choice without its answer", "warning", _S),
         # 35x: identifiers
         Rule("MICS350", "no identifier", "error", _D),
         Rule("MICS351", "several identifiers", "error", _D),

@@ -80,6 +80,7 @@ def follow(page: str, folder: Path) -> int:
     return count
 
 
+@pytest.mark.slow
 def test_the_tour_can_be_followed(tmp_path: Path) -> None:
     assert follow("docs/tour.md", tmp_path) >= 8
 

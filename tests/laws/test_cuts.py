@@ -10,7 +10,9 @@ import hashlib
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import count
+from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -23,7 +25,7 @@ from mics_iac.core.ledger import Ledger
 from mics_iac.core.observed import Observed, RemoteImport
 from mics_iac.core.plan import Options, Plan, Upload
 from mics_iac.core.planner import make_plan
-from mics_iac.core.state import State
+from mics_iac.core.state import NOTHING, State
 from tests.core.plans import profiles
 from tests.core.test_planner import ORIGIN, wanted
 
@@ -80,17 +82,20 @@ class World:
         desired = Desired((replace(wanted(), declared=declared, sources=(source,)),))
         for probe in to_probe(desired, self.ledger, options):
             found = {n: (hashlib.sha256(self.data[:n]).hexdigest(), True) for n in probe.contents}
-            grown = grown_from(probe.contents, found)
-            desired = with_sources(desired, lambda _, source, grown=grown: replace(source, grown=grown))
+            grown = partial(_replaced, grown=grown_from(probe.contents, found))
+            desired = with_sources(desired, grown)
         for again in to_read_again(desired, self.ledger, options, check=False):
-            content = self.read(again.ranges)
-            desired = with_sources(desired, lambda _, source, content=content: replace(source, content=content))
+            desired = with_sources(desired, partial(_replaced, content=self.read(again.ranges)))
         return make_plan(desired, THERE, Ledger(self.ledger.state()), origin=ORIGIN, options=options)
 
     def run(self, fates: Iterator[str], *, retry: bool) -> None:
         plan = self.plan(Options(retry_failed=retry))
         assert not plan.refusals
-        self.ledger.extend(journal.SourceCut("fr/a", "10", planned.cut) for planned in plan.cuts)
+        for planned in plan.cuts:
+            self.ledger.add(journal.SourceCut("fr/a", "10", planned.cut))
+            for piece in planned.cut.pieces:
+                if piece.sha256 == NOTHING:
+                    self.left_out |= set(range(piece.start // 6, piece.end // 6)) & self.invalid
         for upload in plan.uploads:
             fate = next(fates)
             if fate == "dies":
@@ -110,7 +115,11 @@ class World:
         self.ledger.add(journal.ExecutionSettled(u.address, execution, status, len(sent), 0))
         if fate == "loaded":
             self.taken.update(sent)
-            self.left_out |= {n for n in range(start // 6, end // 6)} & self.invalid
+            self.left_out |= set(range(start // 6, end // 6)) & self.invalid
+
+
+def _replaced(_address: str, source: SourceFile, **changes: Any) -> SourceFile:
+    return replace(source, **changes)
 
 
 FATES = st.lists(st.sampled_from(["loaded", "loaded", "failed", "dies"]), min_size=1, max_size=8)
@@ -140,7 +149,8 @@ def test_no_record_is_loaded_twice_and_none_is_lost(lines: int, changes: list[tu
                 world.path = f"file-{value}"
             case "find", int():
                 world.invalid ^= {value}
-            case _, list():
+            case _:
+                assert isinstance(value, list)
                 world.run(iter([*value, *["dies"]]), retry=what == "retry")
         assert all(times == 1 for times in world.taken.values()), world.taken
     for _ in range(3):

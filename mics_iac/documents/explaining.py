@@ -1,0 +1,245 @@
+"""The slow look: every flaw of one record, each at its path. It is for the records that the fast look did not take.
+
+Made from the table of shapes once a document type: a looker is a function that asks one object for all its fields.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from functools import cache
+from typing import Any, Final, NoReturn
+
+import msgspec
+
+from mics_iac.documents import kinds, shapes, together
+from mics_iac.documents.keys import Nearby, shown
+from mics_iac.documents.kinds import Kind, unlike
+from mics_iac.documents.notes import Flaw, Notes, Path, not_utf8
+from mics_iac.documents.shapes import Extras, Many, Shape
+from mics_iac.documents.together import Line, Together
+
+# Asks a value that is not null; the path leads to it.
+Look = Callable[[Any, Path, Notes], None]
+
+_REMOVE: Final = "the platform's pages know no such key here: correct its name, or remove it"
+
+
+@cache
+def looker(shape: Shape) -> Look:
+    """The function that asks an object of this shape for its fields."""
+    fields = {field.key: _look(field.holds) for field in shape.fields}
+    needed = shape.needed
+    near = Nearby(fields)
+    extras = shape.extras
+
+    def look(value: Any, path: Path, notes: Notes) -> None:
+        if not isinstance(value, dict):
+            notes.flaws.append(Flaw("MICS321", path, unlike(value, "an object")[1]))
+            return
+        for key, inner in value.items():
+            ask = fields.get(key)
+            if ask is not None:
+                if inner is not None:
+                    ask(inner, (*path, key), notes)
+            elif (wrong := _unknown(key, near, extras)) is None:
+                notes.own.append((shape, key))
+            else:
+                notes.flaws.append(Flaw("MICS324", (*path, key), wrong))
+        for key in needed:
+            if value.get(key) is None:
+                notes.flaws.append(Flaw("MICS320", (*path, key), "missing: every record of this type needs it"))
+
+    return look
+
+
+def _unknown(key: str, near: Nearby, extras: Extras) -> str | None:
+    """What is wrong with a key that no field has."""
+    if extras is not Extras.NONE and not key.startswith("$"):
+        meant = near.of(key) if extras is Extras.CUSTOM else None
+        return None if meant is None else f"did you mean `{meant}`? Correct the key, or give it another name"
+    meant = near.of(key)
+    if meant is not None:
+        return f"did you mean `{meant}`? Correct the key, or remove it"
+    return None if extras is Extras.ANY else _REMOVE
+
+
+def _look(holds: Kind | Shape | Many) -> Look:
+    match holds:
+        case Kind():
+            return _hash if holds is kinds.HASH else _ask(holds)
+        case Shape():
+            return looker(holds)
+        case Many():
+            return _each(looker(holds.of))
+
+
+def _ask(kind: Kind) -> Look:
+    wrong = kind.wrong
+
+    def look(value: Any, path: Path, notes: Notes) -> None:
+        found = wrong(value)
+        if found is not None:
+            notes.flaws.append(Flaw(found[0], path, found[1]))
+
+    return look
+
+
+def _hash(value: Any, path: Path, notes: Notes) -> None:
+    found = kinds.HASH.wrong(value)
+    if found is not None:
+        notes.flaws.append(Flaw(found[0], path, found[1]))
+    else:
+        notes.hashes.append(len(value))
+
+
+def _each(ask: Look) -> Look:
+    def look(value: Any, path: Path, notes: Notes) -> None:
+        if not isinstance(value, list):
+            notes.flaws.append(Flaw("MICS321", path, unlike(value, "a list, in brackets")[1]))
+            return
+        for number, one in enumerate(value):
+            ask(one, (*path, number), notes)
+
+    return look
+
+
+def explain_object(line: Line, shape: Shape, rules: Together, notes: Notes) -> None:
+    """Note every flaw of one record that is an object."""
+    looker(shape)(line, (), notes)
+    rules.explain(line, notes)
+
+
+def explain_text(line: bytes, shape: Shape, rules: Together) -> Notes:
+    """Every flaw of one line of NDJSON that is not blank."""
+    notes = Notes()
+    try:
+        value = _DECODE(line)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        value = _read_again(line, notes)
+        if notes.flaws:
+            return notes
+    if isinstance(value, dict):
+        explain_object(value, shape, rules, notes)
+    else:
+        notes.add("MICS307", _start(line), "this is JSON, but no object: write one object in braces on each line")
+    return notes
+
+
+_DECODE: Final = msgspec.json.Decoder().decode
+
+
+# What JSON takes for white space; Python's own idea of it is wider.
+_WHITE: Final = b" \t\r\n"
+
+
+def _start(line: bytes) -> int:
+    return len(line) - len(line.lstrip(_WHITE))
+
+
+def _no_constant(_: str) -> NoReturn:
+    raise _NotANumber
+
+
+class _NotANumber(ValueError):
+    """NaN or Infinity: the standard library reads them, JSON has none."""
+
+
+# A whole number of so many digits is beyond all that is looked at; int() refuses from 4,300 on.
+_MANY_DIGITS: Final = 400
+
+
+def _whole(digits: str) -> int | float:
+    return int(digits) if len(digits) < _MANY_DIGITS else float(digits)
+
+
+_HIGH: Final = re.compile(r"\\u[dD][89abAB][0-9a-fA-F]{2}")
+_LOW: Final = re.compile(r"\\u[dD][c-fC-F][0-9a-fA-F]{2}")
+
+_AGAIN: Final = json.JSONDecoder(parse_constant=_no_constant, parse_int=_whole)
+_DEEP: Final = "nested too deeply to be read: write it flatter"
+
+
+def _read_again(line: bytes, notes: Notes) -> object:
+    """Why msgspec did not read a line, as a note; or the value, where it only holds numbers that are too large for it."""
+    try:
+        text = line.decode()
+    except UnicodeDecodeError as error:
+        notes.flaws.append(not_utf8(line, error))
+        return None
+    start = _start(line)
+    try:
+        value, end = _AGAIN.raw_decode(text, start)
+    except json.JSONDecodeError as error:
+        notes.add("MICS306", min(error.pos, len(text.rstrip())), _syntax(error.msg, error.pos, text))
+        return None
+    except _NotANumber:
+        notes.add("MICS306", start, "NaN and Infinity are not JSON: write a number or null")
+        return None
+    except RecursionError:
+        notes.add("MICS311", start, _DEEP)
+        return None
+    return _read_whole(line, text, value, end, notes)
+
+
+def _read_whole(line: bytes, text: str, value: object, end: int, notes: Notes) -> object:
+    rest = text[end:].lstrip(" \t\r\n")
+    place = len(text) - len(rest)
+    if rest.startswith("{") and isinstance(value, dict):
+        notes.add("MICS308", place, "a second object begins here: write one object on each line")
+    elif rest:
+        notes.add("MICS306", place, "there is something after the value: write one object on each line, and no comma")
+    elif (half := _half_character(text)) is not None:
+        notes.add("MICS313", half, "half a character: `\\ud800` to `\\udfff` stand in pairs, correct what wrote this")
+    elif _too_deep(line):
+        notes.add("MICS311", _start(line), _DEEP)
+    return value
+
+
+def _half_character(text: str) -> int | None:
+    """Where the first escape of half a character stands that its other half does not follow."""
+    place = text.find("\\")
+    while place >= 0:
+        if _HIGH.match(text, place):
+            if not _LOW.match(text, place + 6):
+                return place
+            place += 10
+        elif _LOW.match(text, place):
+            return place
+        place = text.find("\\", place + 2)
+    return None
+
+
+def _too_deep(line: bytes) -> bool:
+    try:
+        _DECODE(line)
+    except RecursionError:
+        return True
+    except msgspec.DecodeError:
+        return False
+    return False
+
+
+def _syntax(reason: str, place: int, text: str) -> str:
+    if not text[place:].strip():
+        return "the line ends before the object does: write each object on one line, whole"
+    if reason.startswith("Invalid control"):
+        return "a control character stands in a text: escape it"
+    if "escape" in reason:
+        return "after a backslash something stands that no JSON escape is: correct it"
+    if reason.startswith("Unterminated"):
+        return "a text begins here and is not closed on this line: close it"
+    if "property name" in reason:
+        return "this is not valid JSON: a key in double quotes is expected here"
+    if "delimiter" in reason:
+        return "this is not valid JSON: a comma, a colon or the end is missing here"
+    return "this is not valid JSON: a value is expected here"
+
+
+def rules_of(document_type: str) -> tuple[Shape, Together]:
+    """The shape of a document type, and what holds between its fields; one that nobody knows has the plain ones."""
+    return (
+        shapes.SHAPES.get(document_type, shapes.PLAIN),
+        together.TOGETHER.get(document_type, together.PLAIN),
+    )

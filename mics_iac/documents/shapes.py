@@ -1,0 +1,232 @@
+"""The table: what a record of each document type looks like, field by field.
+
+From mediarithmics-api.md section 4, whose subsection each shape names. Both the fast look at a record and the slow one
+are made from this table; what holds between several fields is in `together`. A field may be null or absent unless it
+is needed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Final
+
+from mics_iac.documents import kinds
+from mics_iac.documents.kinds import Kind, choice
+
+
+class Extras(Enum):
+    """What other keys a record may have; those that are warned of are MICS324."""
+
+    NONE = "every other key is warned of"
+    CUSTOM = "keys of your own: one that begins with `$`, or that is nearly a known one, is warned of"
+    ANY = "any key: one that begins with `$` and is nearly a known one is warned of"
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One field: its key, what it holds, and whether a record must have it."""
+
+    key: str
+    holds: Kind | Shape | Many
+    needed: bool = False
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Shape:
+    """An object: its fields and what else it may hold. `needed` has the keys of the fields that it must have."""
+
+    section: str
+    extras: Extras
+    fields: tuple[Field, ...]
+    by_key: Mapping[str, Field] = field(init=False)
+    needed: tuple[str, ...] = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "by_key", {one.key: one for one in self.fields})
+        object.__setattr__(self, "needed", tuple(one.key for one in self.fields if one.needed))
+
+
+@dataclass(frozen=True, slots=True)
+class Many:
+    """A list of objects of one shape."""
+
+    of: Shape
+
+
+def _needed(key: str, holds: Kind | Shape | Many) -> Field:
+    return Field(key, holds, needed=True)
+
+
+_KINDS_OF_IDENTIFIERS = choice("USER_ACCOUNT", "USER_EMAIL", "USER_AGENT")
+
+
+def _identifier(section: str, types: Kind, mark: str = "", *more: Field) -> Shape:
+    """An object that names its kind of identifier by `type`."""
+    return Shape(
+        section,
+        Extras.NONE,
+        (
+            _needed(f"{mark}type", types),
+            Field(f"{mark}user_account_id", kinds.TEXT),
+            Field(f"{mark}compartment_id", kinds.ID),
+            Field(f"{mark}hash", kinds.HASH),
+            Field(f"{mark}email", kinds.TEXT),
+            Field(f"{mark}user_agent_id", kinds.AGENT_ID),
+            *more,
+        ),
+    )
+
+
+_EVENT = Shape(
+    "4.1",
+    Extras.CUSTOM,
+    (_needed("$event_name", kinds.TEXT), Field("$ts", kinds.MILLIS), Field("$properties", kinds.OBJECT)),
+)
+
+_ORIGIN_TEXTS = (
+    *("$source", "$channel", "$campaign_id", "$campaign_name", "$campaign_technical_name", "$sub_campaign_id"),
+    *("$sub_campaign_technical_name", "$message_id", "$message_technical_name", "$keywords", "$creative_id"),
+    *("$creative_name", "$creative_technical_name", "$engagement_content_id", "$social_network", "$referral_path"),
+    *("$log_id", "$gclid"),
+)
+_ORIGIN = Shape("4.1", Extras.ANY, (Field("$ts", kinds.MILLIS), *(Field(key, kinds.ANY) for key in _ORIGIN_TEXTS)))
+_LOCATION_KEYS = (*("$source", "$country", "$region", "$iso_region", "$city", "$iso_city", "$zip_code", "$latlon"),)
+_LOCATION = Shape("4.1", Extras.ANY, tuple(Field(key, kinds.ANY) for key in _LOCATION_KEYS))
+
+ACTIVITY: Final = Shape(
+    "4.1",
+    Extras.CUSTOM,
+    (
+        _needed(
+            "$type",
+            choice(
+                *("SITE_VISIT", "APP_VISIT", "DISPLAY_AD", "EMAIL", "TOUCH"),
+                *("USER_SCENARIO_START", "USER_SCENARIO_STOP", "USER_SCENARIO_NODE_ENTER", "USER_SCENARIO_NODE_EXIT"),
+                *("RECOMMENDER", "USER_PLATFORM", "STOPWATCH", "STAGING_AREA"),
+            ),
+        ),
+        _needed("$session_status", choice("NO_SESSION", "IN_SESSION", "CLOSED_SESSION", "SESSION_SNAPSHOT")),
+        _needed("$events", Many(_EVENT)),
+        Field("$ts", kinds.MILLIS),
+        Field("$user_identifiers", Many(_identifier("4.1", _KINDS_OF_IDENTIFIERS, "$"))),
+        Field("$user_account_id", kinds.TEXT),
+        Field("$compartment_id", kinds.ID),
+        Field("$email_hash", Shape("4.1", Extras.CUSTOM, (Field("$hash", kinds.HASH), Field("$email", kinds.TEXT)))),
+        Field("$user_agent_id", kinds.AGENT_ID),
+        Field("$ttl", kinds.MINUTES),
+        Field("$unique_key", kinds.UNIQUE_KEY),
+        Field("$origin", _ORIGIN),
+        Field("$location", _LOCATION),
+        Field("$site_id", kinds.ID),
+        Field("$app_id", kinds.ID),
+        Field("$session_duration", kinds.DURATION),
+        Field("$topics", kinds.TABLES),
+        Field("$error_analyzer_id", kinds.ANY),
+    ),
+)
+
+_ONE_IDENTIFIER = (
+    Field("compartment_id", kinds.ID),
+    Field("user_account_id", kinds.TEXT),
+    Field("email_hash", kinds.HASH),
+    Field("user_agent_id", kinds.AGENT_ID),
+)
+
+PROFILE: Final = Shape(
+    "4.2",
+    Extras.NONE,
+    (
+        _needed("operation", choice("UPSERT", "DELETE")),
+        *_ONE_IDENTIFIER,
+        Field(
+            "user_profile",
+            Shape(
+                "4.2",
+                Extras.ANY,
+                (
+                    Field("$user_account_id", kinds.TEXT),
+                    Field("$compartment_id", kinds.ID),
+                    Field("$creation_ts", kinds.MILLIS),
+                    Field("$last_modified_ts", kinds.MILLIS),
+                    Field("$expiration_ts", kinds.MILLIS),
+                ),
+            ),
+        ),
+        Field("update_strategy", choice("PARTIAL_UPDATE", "PARTIAL_DELETE", "FORCE_REPLACE")),
+        Field("force_replace", kinds.FLAG),
+        Field("merge_objects", kinds.FLAG),
+    ),
+)
+
+CHOICE: Final = Shape(
+    "4.3",
+    Extras.NONE,
+    (
+        _needed("operation", choice("UPSERT", "DELETE")),
+        *_ONE_IDENTIFIER,
+        Field("force_replace", kinds.FLAG),
+        _needed(
+            "user_choice",
+            Shape(
+                "4.3",
+                Extras.CUSTOM,
+                (
+                    _needed("$processing_id", kinds.TEXT),
+                    Field("$choice_ts", kinds.MILLIS),
+                    Field("$choice_acceptance_value", kinds.FLAG),
+                    Field("$choice_source_id", kinds.ANY),
+                    Field("$choice_source_token", kinds.ANY),
+                    Field("$channel_id", kinds.ANY),
+                    Field("$creation_ts", kinds.MILLIS),
+                    Field("$user_point_id", kinds.ANY),
+                ),
+            ),
+        ),
+    ),
+)
+
+SEGMENT: Final = Shape(
+    "4.4",
+    Extras.NONE,
+    (
+        _needed("operation", choice("UPDATE", "DELETE")),
+        *_ONE_IDENTIFIER,
+        Field("segment_id", kinds.TEXT),
+        Field("segment_technical_name", kinds.TEXT),
+        Field("expiration_duration", kinds.MINUTES),
+        Field("expiration_ts", kinds.EXPIRY),
+        Field("data_bag", kinds.JSON_TEXT),
+    ),
+)
+
+ASSOCIATION: Final = Shape(
+    "4.5", Extras.NONE, (_needed("identifiers", Many(_identifier("4.5", _KINDS_OF_IDENTIFIERS))),)
+)
+
+# No page describes the line: a JSON object is all that is asked (mediarithmics-api.md 4.6, inferred). So it is with a
+# document type that nobody knows.
+PLAIN: Final = Shape("4.6", Extras.ANY, ())
+
+IDENTIFIERS_DELETION: Final = _identifier("4.7", _KINDS_OF_IDENTIFIERS)
+DEVICE_POINTS_DELETION: Final = _identifier("4.8", choice("USER_AGENT"))
+USER_POINTS_DELETION: Final = _identifier(
+    "4.9",
+    choice("USER_ACCOUNT", "USER_EMAIL", "USER_AGENT", "USER_POINT"),
+    "",
+    Field("user_point_id", kinds.UUID),
+)
+
+SHAPES: Final[Mapping[str, Shape]] = {
+    "USER_ACTIVITY": ACTIVITY,
+    "USER_PROFILE": PROFILE,
+    "USER_CHOICE": CHOICE,
+    "USER_SEGMENT": SEGMENT,
+    "USER_IDENTIFIERS_ASSOCIATION_DECLARATIONS": ASSOCIATION,
+    "USER_IDENTIFIERS_DISSOCIATION_DECLARATIONS": PLAIN,
+    "USER_IDENTIFIERS_DELETION": IDENTIFIERS_DELETION,
+    "USER_DEVICE_POINTS_DELETION": DEVICE_POINTS_DELETION,
+    "USER_DEVICE_POINT_DELETION": DEVICE_POINTS_DELETION,
+    "USER_POINTS_DELETION": USER_POINTS_DELETION,
+}

@@ -1,0 +1,188 @@
+"""Judges the rows of CSV: a header with the names of the fields, and a record in each row (mediarithmics-api.md 4.4).
+
+Whole columns are looked at in one go; a row that is odd in one of them is looked at closely, as the record it stands for.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Sequence
+from typing import Final
+
+from mics_iac.documents.cells import Cell, cells_of, quotes_fit
+from mics_iac.documents.columns import odd_rows
+from mics_iac.documents.explaining import explain_object, rules_of
+from mics_iac.documents.header import Header, header_of
+from mics_iac.documents.keys import shown
+from mics_iac.documents.notes import MARK, MARKED, Flaw, Looked, Notes, not_utf8
+from mics_iac.documents.shapes import SEGMENT
+
+_WHOLE_NUMBERS: Final = frozenset({"expiration_duration", "expiration_ts"})
+# More digits are no number of minutes or milliseconds, and int() takes ever longer for them.
+_DIGITS: Final = 18
+
+
+class Rows:
+    """The judge of one file's rows; shown every piece of it, in their order."""
+
+    def __init__(self, document_type: str) -> None:
+        self._shape, self._rules = rules_of(document_type)
+        self._first = True  # nothing was looked at yet
+        self._header: Header | None = None
+        self._lengths: set[int] = set()
+
+    def look(self, piece: bytes) -> Looked:
+        """Judge whole rows."""
+        records = _rows(piece)
+        looked = Looked(records, piece.count(b"\n") + (not piece.endswith(b"\n")))
+        rows = list(enumerate(records))
+        if self._header is None:
+            rows = self._begin(rows, looked)
+        if self._header is None or self._header.broken:
+            looked.empty += sum(row.isspace() for _, row in rows)
+        elif rows:
+            self._look(rows, self._header, looked)
+        return looked
+
+    def place(self, looked: Looked, number: int, flaw: Flaw) -> tuple[int, int, str]:
+        """How many lines of the piece stand before a flaw, its column, and the name of its field."""
+        lines = sum(record.count(b"\n") for record in looked.records[:number])
+        text = looked.records[number].removeprefix(MARK).decode(errors="replace")
+        offset, field = self._spot(text, flaw)
+        before = text[:offset]
+        return lines + before.count("\n"), offset - before.rfind("\n"), field
+
+    def _spot(self, text: str, flaw: Flaw) -> tuple[int, str]:
+        """How many characters of the row stand before a flaw, and the name of its field."""
+        if isinstance(flaw.at, int):
+            return flaw.at, ""
+        name = str(flaw.at[0]) if flaw.at else ""
+        cells = cells_of(text)
+        if self._header is None or name not in self._header.names or isinstance(cells, int):
+            return 0, shown(name) if name else ""
+        return cells[self._header.names.index(name)].start, shown(name)
+
+    def _begin(self, rows: list[tuple[int, bytes]], looked: Looked) -> list[tuple[int, bytes]]:
+        """Read the header; the rows behind it."""
+        if self._first and rows[0][1].startswith(MARK):
+            looked.flaws.append((0, MARKED))
+            rows[0] = (0, rows[0][1].removeprefix(MARK))
+        self._first = False
+        for place, (number, row) in enumerate(rows):
+            if not row.isspace():
+                looked.header = number
+                looked.empty += 1
+                self._header = header_of(row, self._shape)
+                looked.flaws.extend((number, flaw) for flaw in self._header.flaws)
+                return rows[place + 1 :]
+            looked.blank(number)
+        return []
+
+    def _look(self, rows: Sequence[tuple[int, bytes]], header: Header, looked: Looked) -> None:
+        width = len(header.names)
+        good = _read(b"".join(row for _, row in rows), len(rows))
+        if good is None:
+            slow = set(range(len(rows)))
+        else:
+            slow = {place for place, cells in enumerate(good) if len(cells) != width}
+            whole = [place for place in range(len(rows)) if place not in slow]
+            columns = list(zip(*(good[place] for place in whole), strict=True)) if whole else [()] * width
+            if self._shape is SEGMENT and whole:
+                table = dict(zip(header.names, columns, strict=True))
+                slow.update(whole[place] for place in odd_rows(table, len(whole)))
+                hashes = table.get("email_hash", ())
+                for place, text in zip(whole, hashes, strict=False):
+                    if text and place not in slow:
+                        self._met(len(text), rows[place][0], looked)
+        for place in sorted(slow):
+            self._explain(*rows[place], header, looked)
+        self._lengths.update(looked.hashes)
+
+    def _met(self, length: int, number: int, looked: Looked) -> None:
+        if len(self._lengths) < 2 and length not in self._lengths:
+            looked.hashes[length] = min(number, looked.hashes.get(length, number))
+
+    def _explain(self, number: int, row: bytes, header: Header, looked: Looked) -> None:
+        if row.isspace():
+            looked.blank(number)
+            return
+        found = _cells(row)
+        if isinstance(found, Flaw):
+            looked.flaws.append((number, found))
+        elif len(found) != len(header.names):
+            looked.flaws.append((number, _ragged(len(found), len(header.names))))
+        elif self._shape is SEGMENT:
+            notes = Notes()
+            explain_object(_record(header, found), self._shape, self._rules, notes)
+            looked.flaws.extend((number, flaw) for flaw in notes.flaws)
+            for length in notes.hashes:
+                self._met(length, number, looked)
+
+
+def _rows(piece: bytes) -> list[bytes]:
+    """The rows of a piece; a newline between quotes ends none."""
+    lines = list(io.BytesIO(piece))
+    if b'"' not in piece:
+        return lines
+    rows: list[bytes] = []
+    held: list[bytes] = []
+    quoted = False
+    for line in lines:
+        quoted ^= line.count(b'"') & 1 == 1
+        if quoted:
+            held.append(line)
+        elif held:
+            rows.append(b"".join((*held, line)))
+            held.clear()
+        else:
+            rows.append(line)
+    if held:
+        rows.append(b"".join(held))
+    return rows
+
+
+def _read(data: bytes, rows: int) -> list[list[str]] | None:
+    """The cells of many rows; None where one of them is no CSV, or is not the row it seemed to be."""
+    try:
+        text = data.decode()
+        if '"' in text and not quotes_fit(text):
+            return None
+        found = list(csv.reader(io.StringIO(text, newline="\n"), strict=True))
+    except (UnicodeDecodeError, csv.Error):
+        return None
+    return found if len(found) == rows else None
+
+
+def _cells(row: bytes) -> list[Cell] | Flaw:
+    try:
+        text = row.decode()
+    except UnicodeDecodeError as error:
+        return not_utf8(row, error)
+    cells = cells_of(text)
+    if not isinstance(cells, int):
+        return cells
+    if row.count(b'"') % 2:
+        return Flaw("MICS374", cells, "a quote is opened here and never closed: close it, or write it twice")
+    return Flaw("MICS374", cells, "this cell cannot be read: put quotes around all of it, and write those in it twice")
+
+
+def _ragged(cells: int, columns: int) -> Flaw:
+    return Flaw("MICS373", 0, f"the row has {cells:,} cells, the header {columns:,}: write a cell for each column")
+
+
+def _record(header: Header, cells: Sequence[Cell]) -> dict[str, object]:
+    """The record that a row stands for: empty cells are absent, and columns that are no fields are left out."""
+    return {
+        name: _value(name, cell.text)
+        for name, cell in zip(header.names, cells, strict=True)
+        if cell.text and name in header.fields
+    }
+
+
+def _value(name: str, text: str) -> str | int:
+    if name in _WHOLE_NUMBERS and len(text) <= _DIGITS:
+        digits = text.removeprefix("-")
+        if digits.isascii() and digits.isdigit():
+            return int(text)
+    return text

@@ -1,0 +1,360 @@
+"""What holds between the fields of one record (mediarithmics-api.md section 4), told twice for each document type.
+
+`explain` looks at one record as the object it is and notes every flaw. `odd` looks at many decoded records in as few
+steps of the interpreter as can be and gives the places of those that deserve the closer look: all that have a flaw, and
+as few others as can be. A law of the tests holds the two together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from mics_iac.documents.kinds import AGENT, EARLIEST, holds_json
+from mics_iac.documents.notes import Notes, Path
+
+Line = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Together:
+    """The rules between fields of one document type. `hashes` gives every e-mail hash of decoded records."""
+
+    explain: Callable[[Line, Notes], None]
+    odd: Callable[[Sequence[Any]], list[int]]
+    hashes: Callable[[Sequence[Any]], list[str]]
+
+
+_SEVERAL: Final = "a line has one identifier: write a line for each"
+_NONE: Final = "no identifier: give an account, a hashed e-mail or a user agent"
+_LONE: Final = "a compartment says nothing without user_account_id: give both, or leave it out"
+
+
+def _agent(text: str | None) -> bool:
+    """Whether nothing is wrong with a user agent id, or there is none."""
+    return text is None or AGENT.match(text) is not None
+
+
+# Identifiers that name their kind
+
+# For each type: the field that it needs, and those that may stand beside it.
+_OF_TYPE: Final = {
+    "USER_ACCOUNT": ("user_account_id", frozenset({"user_account_id", "compartment_id"})),
+    "USER_EMAIL": ("hash", frozenset({"hash", "email"})),
+    "USER_AGENT": ("user_agent_id", frozenset({"user_agent_id"})),
+    "USER_POINT": ("user_point_id", frozenset({"user_point_id"})),
+}
+_FIELDS: Final = ("user_account_id", "compartment_id", "hash", "email", "user_agent_id", "user_point_id")
+
+
+def _explain_typed(one: object, path: Path, notes: Notes, mark: str = "") -> None:
+    known = _OF_TYPE.get(kind) if isinstance(one, dict) and isinstance(kind := one.get(f"{mark}type"), str) else None
+    if known is None or not isinstance(one, dict):
+        return
+    wanted, fitting = known
+    if one.get(mark + wanted) is None:
+        notes.add("MICS320", (*path, mark + wanted), f"missing: a {kind} needs it")
+    for key in _FIELDS:
+        if key not in fitting and one.get(mark + key) is not None:
+            notes.add("MICS328", (*path, mark + key), f"a {kind} has no such field: remove it, or correct the type")
+
+
+def _sound(one: Any) -> bool:
+    """Whether a decoded identifier has the field of its type, in form, and no other."""
+    match one.type:
+        case "USER_ACCOUNT":
+            rest = one.hash is None and one.email is None and one.user_agent_id is None
+            good = one.user_account_id is not None and rest
+        case "USER_EMAIL":
+            good = one.hash is not None and one.user_account_id is None and one.user_agent_id is None
+            good = good and one.compartment_id is None
+        case "USER_AGENT":
+            good = one.user_agent_id is not None and AGENT.match(one.user_agent_id) is not None
+            good = good and one.user_account_id is None and one.compartment_id is None
+            good = good and one.hash is None and one.email is None
+        case _:
+            good = False
+    return good
+
+
+# USER_ACTIVITY (4.1)
+
+
+def _explain_activity(line: Line, notes: Notes) -> None:
+    listed = line.get("$user_identifiers")
+    found = 0
+    if isinstance(listed, list):
+        found = len(listed)
+        for number, one in enumerate(listed):
+            _explain_typed(one, ("$user_identifiers", number), notes, "$")
+    elif listed is not None:
+        found = 1
+    email = line.get("$email_hash")
+    found += email is not None
+    if isinstance(email, dict) and email.get("$hash") is None:
+        if email.get("$email") is None:
+            notes.add("MICS320", ("$email_hash", "$hash"), "missing: give the hash of the e-mail")
+        else:
+            notes.add("MICS356", ("$email_hash",), "the e-mail stands there without its hash: add `$hash`")
+    account = line.get("$user_account_id")
+    found += (account is not None) + (line.get("$user_agent_id") is not None)
+    if found == 0:
+        notes.add("MICS350", (), "no identifier: give an account, a hashed e-mail or a user agent")
+    elif found > 1:
+        notes.add("MICS352", (), "several identifiers: the platform advises one a line, write a line for each")
+    if account is None and line.get("$compartment_id") is not None:
+        notes.add("MICS354", ("$compartment_id",), "a compartment says nothing without `$user_account_id`")
+
+
+def _odd_activity(one: Any) -> bool:
+    found = 0
+    listed = one.user_identifiers
+    if listed is not None:
+        found = len(listed)
+        if not all(map(_sound, listed)):
+            return True
+    if one.user_account_id is not None:
+        found += 1
+    elif one.compartment_id is not None:
+        return True
+    if one.email_hash is not None:
+        found += 1
+        if one.email_hash.hash is None:
+            return True
+    if one.user_agent_id is not None:
+        found += 1
+        if not AGENT.match(one.user_agent_id):
+            return True
+    return found != 1
+
+
+def _odd_activities(docs: Sequence[Any]) -> list[int]:
+    # Most files name accounts alone: for them the first line of this condition is all that is asked.
+    return [
+        place
+        for place, one in enumerate(docs)
+        if (
+            one.user_account_id is None
+            or one.email_hash is not None
+            or one.user_agent_id is not None
+            or one.user_identifiers is not None
+        )
+        and _odd_activity(one)
+    ]
+
+
+def _hashes_of_activities(docs: Sequence[Any]) -> list[str]:
+    found = [one.email_hash.hash for one in docs if one.email_hash is not None]
+    for one in docs:
+        if one.user_identifiers is not None:
+            found.extend(each.hash for each in one.user_identifiers)
+    return [text for text in found if text is not None]
+
+
+# USER_PROFILE, USER_CHOICE, USER_SEGMENT: one identifier (4.2 to 4.4)
+
+
+def _explain_one_identifier(line: Line, notes: Notes) -> None:
+    account = line.get("user_account_id")
+    found = (account is not None) + (line.get("email_hash") is not None) + (line.get("user_agent_id") is not None)
+    if found == 0:
+        notes.add("MICS350", (), _NONE)
+    elif found > 1:
+        notes.add("MICS351", (), _SEVERAL)
+    if account is None and line.get("compartment_id") is not None:
+        notes.add("MICS354", ("compartment_id",), _LONE)
+
+
+def _odd_identifier(one: Any) -> bool:
+    """Whether a decoded line has anything but one well formed identifier."""
+    if one.user_account_id is not None:
+        return one.email_hash is not None or one.user_agent_id is not None
+    if one.compartment_id is not None or (one.email_hash is None) == (one.user_agent_id is None):
+        return True
+    return not _agent(one.user_agent_id)
+
+
+def _hashes_of_lines(docs: Sequence[Any]) -> list[str]:
+    return [one.email_hash for one in docs if one.email_hash is not None]
+
+
+def _explain_profile(line: Line, notes: Notes) -> None:
+    _explain_one_identifier(line, notes)
+    if line.get("operation") == "UPSERT" and line.get("user_profile") is None:
+        notes.add("MICS320", ("user_profile",), "missing: an UPSERT needs it")
+    old = [key for key in ("force_replace", "merge_objects") if line.get(key) is not None]
+    if old and line.get("update_strategy") is not None:
+        notes.add("MICS325", (old[0],), "update_strategy says it already: leave this out, it is the older style")
+
+
+def _odd_profiles(docs: Sequence[Any]) -> list[int]:
+    return [
+        place
+        for place, one in enumerate(docs)
+        if (one.user_account_id is None or one.email_hash is not None or one.user_agent_id is not None)
+        and _odd_identifier(one)
+        or (one.user_profile is None and one.operation != "DELETE")
+        or (one.update_strategy is not None and (one.force_replace is not None or one.merge_objects is not None))
+    ]
+
+
+def _explain_choice(line: Line, notes: Notes) -> None:
+    _explain_one_identifier(line, notes)
+    if line.get("operation") != "UPSERT":
+        return
+    if line.get("force_replace") is None:
+        notes.add("MICS320", ("force_replace",), "missing: an UPSERT needs it, true or false")
+    choice = line.get("user_choice")
+    if isinstance(choice, dict):
+        if choice.get("$choice_ts") is None:
+            notes.add("MICS320", ("user_choice", "$choice_ts"), "missing: an UPSERT needs it, in milliseconds")
+        if choice.get("$choice_acceptance_value") is None:
+            notes.add("MICS329", ("user_choice",), "`$choice_acceptance_value` is missing: write true or false")
+
+
+def _odd_choices(docs: Sequence[Any]) -> list[int]:
+    return [
+        place
+        for place, one in enumerate(docs)
+        if (one.user_account_id is None or one.email_hash is not None or one.user_agent_id is not None)
+        and _odd_identifier(one)
+        or (
+            one.operation != "DELETE"
+            and (
+                one.force_replace is None
+                or one.user_choice.choice_ts is None
+                or one.user_choice.choice_acceptance_value is None
+            )
+        )
+    ]
+
+
+_NO_EXPIRY: Final = "missing: give the minutes until the user leaves the segment, 0 for never"
+_DATE_ALONE: Final = "only this is given, and the platform's page asks for expiration_duration: give that"
+_TWO_EXPIRIES: Final = "expiration_duration and this disagree on whether the user ever leaves: give one of them"
+_NO_SEGMENT: Final = "no segment: give segment_id or segment_technical_name"
+
+
+def _explain_segment(line: Line, notes: Notes) -> None:
+    _explain_one_identifier(line, notes)
+    if line.get("segment_id") is None and line.get("segment_technical_name") is None:
+        notes.add("MICS327", (), _NO_SEGMENT)
+    duration, date = line.get("expiration_duration"), line.get("expiration_ts")
+    if duration is None and date is None:
+        notes.add("MICS320", ("expiration_duration",), _NO_EXPIRY)
+    elif duration is None:
+        notes.add("MICS365", ("expiration_ts",), _DATE_ALONE)
+    elif date is not None and (duration == 0) != (date == 0):
+        notes.add("MICS364", ("expiration_ts",), _TWO_EXPIRIES)
+
+
+def _odd_segments(docs: Sequence[Any]) -> list[int]:
+    return [
+        place
+        for place, one in enumerate(docs)
+        if (one.user_account_id is None or one.email_hash is not None or one.user_agent_id is not None)
+        and _odd_identifier(one)
+        or (one.segment_id is None and one.segment_technical_name is None)
+        or one.expiration_duration is None
+        or (one.expiration_ts is not None and odd_expiry(one.expiration_duration, one.expiration_ts))
+        or (one.data_bag is not None and not holds_json(one.data_bag))
+    ]
+
+
+def odd_expiry(duration: int, date: int) -> bool:
+    """Whether a date of expiry, which is no negative number, is in seconds or disagrees with the duration."""
+    return (duration == 0) != (date == 0) or 0 < date < EARLIEST
+
+
+# USER_IDENTIFIERS_ASSOCIATION_DECLARATIONS (4.5)
+
+
+def _explain_association(line: Line, notes: Notes) -> None:
+    listed = line.get("identifiers")
+    if not isinstance(listed, list):
+        return
+    if not listed:
+        notes.add("MICS350", ("identifiers",), "the list is empty: give the identifiers of one person")
+    elif len(listed) == 1:
+        notes.add("MICS358", ("identifiers",), "one identifier is associated with nothing: give two or more")
+    for number, one in enumerate(listed):
+        _explain_typed(one, ("identifiers", number), notes)
+
+
+def _odd_associations(docs: Sequence[Any]) -> list[int]:
+    return [
+        place for place, one in enumerate(docs) if len(one.identifiers) < 2 or not all(map(_sound, one.identifiers))
+    ]
+
+
+def _hashes_of_associations(docs: Sequence[Any]) -> list[str]:
+    return [each.hash for one in docs for each in one.identifiers if each.hash is not None]
+
+
+# Deletions (4.7 to 4.9)
+
+
+def _explain_deletion(line: Line, notes: Notes) -> None:
+    _explain_typed(line, (), notes)
+
+
+def _explain_identifier_deletion(line: Line, notes: Notes) -> None:
+    _explain_typed(line, (), notes)
+    agent = line.get("user_agent_id")
+    if isinstance(agent, str) and agent.startswith("udp:"):
+        notes.add(
+            "MICS357",
+            ("user_agent_id",),
+            "a device point is no identifier: USER_DEVICE_POINTS_DELETION deletes device points",
+        )
+
+
+def _odd_deletions(docs: Sequence[Any]) -> list[int]:
+    return [place for place, one in enumerate(docs) if not _sound(one)]
+
+
+def _odd_identifier_deletions(docs: Sequence[Any]) -> list[int]:
+    return [
+        place
+        for place, one in enumerate(docs)
+        if not _sound(one) or (one.user_agent_id is not None and one.user_agent_id.startswith("udp:"))
+    ]
+
+
+def _odd_user_point_deletions(docs: Sequence[Any]) -> list[int]:
+    return [
+        place
+        for place, one in enumerate(docs)
+        if not (_only_point(one) if one.type == "USER_POINT" else one.user_point_id is None and _sound(one))
+    ]
+
+
+def _only_point(one: Any) -> bool:
+    rest = (one.user_account_id, one.compartment_id, one.hash, one.email, one.user_agent_id)
+    return one.user_point_id is not None and rest == (None, None, None, None, None)
+
+
+def _hashes_of_deletions(docs: Sequence[Any]) -> list[str]:
+    return [one.hash for one in docs if one.hash is not None]
+
+
+_DEVICES: Final = Together(_explain_deletion, _odd_deletions, _hashes_of_deletions)
+
+TOGETHER: Final[Mapping[str, Together]] = {
+    "USER_ACTIVITY": Together(_explain_activity, _odd_activities, _hashes_of_activities),
+    "USER_PROFILE": Together(_explain_profile, _odd_profiles, _hashes_of_lines),
+    "USER_CHOICE": Together(_explain_choice, _odd_choices, _hashes_of_lines),
+    "USER_SEGMENT": Together(_explain_segment, _odd_segments, _hashes_of_lines),
+    "USER_IDENTIFIERS_ASSOCIATION_DECLARATIONS": Together(
+        _explain_association, _odd_associations, _hashes_of_associations
+    ),
+    "USER_IDENTIFIERS_DELETION": Together(
+        _explain_identifier_deletion, _odd_identifier_deletions, _hashes_of_deletions
+    ),
+    "USER_DEVICE_POINTS_DELETION": _DEVICES,
+    "USER_DEVICE_POINT_DELETION": _DEVICES,
+    "USER_POINTS_DELETION": Together(_explain_deletion, _odd_user_point_deletions, _hashes_of_deletions),
+}
+
+PLAIN: Final = Together(lambda _line, _notes: None, lambda _docs: [], lambda _docs: [])
