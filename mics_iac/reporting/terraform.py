@@ -132,7 +132,7 @@ def _execution_change(part: Loading, *, split: bool) -> Json:
     what, unknown = _subject(part)
     loads = isinstance(part, Upload | Fetch)
     found: dict[str, object] = {
-        "address": f"{part.address}:{part.source}" + (f"[{part.part}]" if split else ""),
+        "address": f"{part.address}:{part.source}" + (f"[{_number(part)}]" if split else ""),
         "mode": "managed",
         "type": "execution",
         "name": part.source,
@@ -157,7 +157,7 @@ def _execution_change(part: Loading, *, split: bool) -> Json:
 def _subject(part: Loading) -> tuple[dict[str, object], dict[str, object]]:
     """What a part is, and what of it is not known yet; of a remote object that was not read `bytes` are as stored."""
     if isinstance(part, Fetch):
-        unread = {"part": True, "sha256": True, "records": True}
+        unread: dict[str, object] = {"part": True, "sha256": True, "records": True}
         return {"source": part.source, "bytes": part.bytes, "seal": part.seal}, unread
     what: dict[str, object] = {"source": part.source, "part": part.part, "sha256": part.sha256}
     what |= {"bytes": part.bytes, "records": part.records}
