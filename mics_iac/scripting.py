@@ -89,9 +89,9 @@ def _adapter(path: Path, *, wanted: bool) -> Iterator[SandboxAdapter | None]:
 
 
 def check(project: Project, *, records: bool = True) -> Valid:
-    """Find and read the files that the manifest names, and check their `records`; needs no token.
+    """Find and read the files that the manifest names, and check their records; without `records` none is read.
 
-    Raises ManifestInvalid and SourceFailed. Look at `refused` for files that would not be loaded.
+    Needs no token. Raises ManifestInvalid and SourceFailed. Look at `refused` for files that would not be loaded.
     """
     return checking.check(project, records=records)
 

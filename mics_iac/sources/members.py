@@ -27,6 +27,8 @@ _GIVEN = 64 * 1024
 # Memory that a file may ask for to be decompressed: what the strongest usual settings of xz (65 MB) and zstd need.
 MEMORY = 128 * 1024 * 1024
 
+_GZIP = b"\x1f\x8b"
+
 
 class Broken(Exception):
     """Stored bytes are not what they must be; the message goes on after the file's name."""
@@ -49,27 +51,21 @@ def gzip_content(raw: Raw) -> Inflate:
     try:
         from isal import igzip_lib  # noqa: PLC0415 - an extra
     except ImportError:
-        return _Members(raw, _Kind(b"\x1f\x8b", _Zlib, (zlib.error,), padding=1))
-    return _Members(
-        raw,
-        _Kind(
-            b"\x1f\x8b",
-            lambda: igzip_lib.IgzipDecompressor(flag=igzip_lib.DECOMP_GZIP),
-            (igzip_lib.error,),
-            padding=1,
-        ),
-    )
+        return _Members(raw, _Kind(_GZIP, _Zlib, (zlib.error, MemoryError), padding=1))
+    begin = partial(igzip_lib.IgzipDecompressor, flag=igzip_lib.DECOMP_GZIP)
+    error: type[Exception] = igzip_lib.IsalError  # type: ignore[assignment]  # its stub says that it is an instance
+    return _Members(raw, _Kind(_GZIP, begin, (error, MemoryError), padding=1))
 
 
 def bz2_content(raw: Raw) -> Inflate:
     """The content of a bz2 file."""
-    return _Members(raw, _Kind(b"BZh", bz2.BZ2Decompressor, (OSError, ValueError), padding=0))
+    return _Members(raw, _Kind(b"BZh", bz2.BZ2Decompressor, (OSError, ValueError, MemoryError), padding=0))
 
 
 def xz_content(raw: Raw) -> Inflate:
     """The content of an xz file."""
     begin = partial(lzma.LZMADecompressor, lzma.FORMAT_XZ, memlimit=MEMORY)
-    return _Members(raw, _Kind(b"\xfd7zXZ\x00", begin, (lzma.LZMAError,), padding=4))
+    return _Members(raw, _Kind(b"\xfd7zXZ\x00", begin, (lzma.LZMAError, MemoryError), padding=4))
 
 
 def zstd_content(raw: Raw) -> Inflate:
@@ -81,7 +77,9 @@ def zstd_content(raw: Raw) -> Inflate:
     checked = _WholeFrames(raw)
     # The library refuses a window over this size before it takes memory for it.
     reader = zstandard.ZstdDecompressor(max_window_size=MEMORY).stream_reader(
-        checked, read_size=_TAKEN, read_across_frames=True
+        checked,  # type: ignore[arg-type]  # it reads, which is all that is asked of it
+        read_size=_TAKEN,
+        read_across_frames=True,
     )
     return _Zstd(reader, zstandard.ZstdError)
 
@@ -147,7 +145,7 @@ class _Members:
                 raise _cut_off()
         try:
             return member.decompress(given, size)
-        except (*self._kind.errors, MemoryError) as error:
+        except self._kind.errors as error:
             raise _told(error) from error
 
     def _next(self) -> bool:

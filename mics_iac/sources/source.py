@@ -52,16 +52,6 @@ class Prefix:
     whole: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Fingerprint:
-    """What a file holds. `lines` counts line ends, `records` what is neither blank nor a CSV header."""
-
-    sha256: str
-    bytes: int
-    lines: int
-    records: int
-
-
 class Reader(Protocol):
     """The bytes of one upload, once through; `read` raises SourceFailed when they are not the planned ones."""
 
@@ -95,11 +85,8 @@ class Source(Protocol):
         """
         ...
 
-    def open(self, what: Slice | str, /, *, sha256: str = "", bytes: int = 0) -> Reader:  # noqa: A002
-        """Begin to read a part that must hold exactly the planned bytes. SourceFailed when it surely does not.
-
-        A path with sha256 and bytes is a whole file as it is stored: the older form, until nobody uses it.
-        """
+    def open(self, part: Slice) -> Reader:
+        """Begin to read a part that must hold exactly the planned bytes. SourceFailed when it surely does not."""
         ...
 
     def sift(self, found: Found, how: Reading, into: Callable[[bytes], object]) -> int:
@@ -108,8 +95,4 @@ class Source(Protocol):
 
     def close(self) -> None:
         """Let go of temporary files and processes; may be called again, and the source used after it."""
-        ...
-
-    def fingerprint(self, found: Found, *, csv: bool, watch: Watch) -> Fingerprint:
-        """The older form of `read`, of a file as it is stored, until nobody uses it."""
         ...
