@@ -105,7 +105,7 @@ def bucket(kind: BucketKind, server: Distant) -> Far:
     return Far(
         kind,
         f"{kind}://{account}{name}/{folder}/",
-        lambda key, data: obstore.put(store, f"{folder}/{key}", data),
+        lambda key, data: obstore.put(store, f"{folder}/{key}", data, use_multipart=False),
         lambda key: obstore.delete(store, f"{folder}/{key}"),
         server.break_,
         server.struck,
