@@ -89,12 +89,16 @@ class ManifestInvalid(MicsError):
 
 
 class RecordsInvalid(MicsError):
-    """Data files hold records that the platform would refuse; `problems` has the first of each kind in each file."""
+    """Data files hold records that the platform would refuse.
+
+    `problems` has the first of each kind in each file; `more` counts the others.
+    """
 
     exit_code = 4
 
-    def __init__(self, message: str, problems: list[Problem]) -> None:
+    def __init__(self, message: str, problems: list[Problem], *, more: int = 0) -> None:
         self.problems = tuple(sorted(problems, key=_IN_ORDER))
+        self.more = more
         super().__init__(
             message,
             remedy="mend the files; or set `on_invalid: skip` to load the others, or `ignore` a rule, on the import",

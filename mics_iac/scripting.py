@@ -13,7 +13,7 @@ are those of `import mics_iac`; what they return are values with types and docst
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -59,7 +59,7 @@ def open_project(  # noqa: PLR0913 (one keyword for each choice)
     """
     path = Path(manifest)
     with _adapter(path, wanted=sandbox) as adapter:
-        yield projects.open_project(
+        project = projects.open_project(
             projects.Inputs(
                 manifest_path=path,
                 environment=environment,
@@ -73,6 +73,8 @@ def open_project(  # noqa: PLR0913 (one keyword for each choice)
                 who="script",
             )
         )
+        with closing(project.world.source):
+            yield project
 
 
 @contextmanager
@@ -87,9 +89,9 @@ def _adapter(path: Path, *, wanted: bool) -> Iterator[SandboxAdapter | None]:
 
 
 def check(project: Project, *, records: bool = True) -> Valid:
-    """Find and read the files that the manifest names, and check their `records`; needs no token.
+    """Find and read the files that the manifest names, and check their records; without `records` none is read.
 
-    Raises ManifestInvalid and SourceFailed. Look at `refused` for files that would not be loaded.
+    Needs no token. Raises ManifestInvalid and SourceFailed. Look at `refused` for files that would not be loaded.
     """
     return checking.check(project, records=records)
 

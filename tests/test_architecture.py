@@ -51,7 +51,16 @@ OPENERS = {"open", "read_text", "read_bytes", "write_text", "write_bytes", "unli
 # Who may know a library of others. Ruff says it too, where one forgets; it cannot say it of half a file's imports.
 LIBRARIES = {
     "requests": ("api.transport", "api.exchange", "api.adapter", "sandbox."),
-    "urllib3": ("api.exchange", "api.adapter", "sandbox.", "store.stateserver", "sources.web"),
+    "urllib3": (
+        "api.exchange",
+        "api.adapter",
+        "sandbox.",
+        "clouds.web",
+        "store.stateserver",
+        "sources.web",
+        "sources.answers",
+        "sources.login",
+    ),
     "obstore": ("clouds.", "store.bucket", "sources.objects"),
     "yaml": ("core.yamltree",),
     "deepdiff": ("core.diff",),

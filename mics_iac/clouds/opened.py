@@ -93,6 +93,9 @@ def _store(place: BucketPlace, environ: Mapping[str, str], use: Use, **options: 
     match place.backend:
         case "s3":
             given: dict[str, object] = {"region": place.region, "endpoint": place.endpoint}
+            if environ.get("AWS_ENDPOINT_URL_S3"):
+                # The variable would win over the endpoint that is given under its other name.
+                given["aws_endpoint_url_s3"] = place.endpoint
             provider = _aws_profile(environ, use)
             if provider is not None:
                 options["credential_provider"] = provider

@@ -73,4 +73,6 @@ def invalid(checked: Sequence[Checked]) -> RecordsInvalid:
     found = sum(sum(one.errors.values()) for one in checked)
     errors, files = ("1 error", "is") if found == 1 else (f"{found:,} errors", "are")
     where = checked[0].source if len(checked) == 1 else f"{len(checked):,} files"
-    return RecordsInvalid(f"there {files} {errors} in the records of {where}", list(problems_of(checked)))
+    problems = list(problems_of(checked))
+    message = f"there {files} {errors} in the records of {where}"
+    return RecordsInvalid(message, problems, more=found - len(problems))

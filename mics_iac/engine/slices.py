@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import filecmp
+import itertools
 import os
 from pathlib import Path
 
@@ -78,11 +80,25 @@ def _write(cut: Cut, target: Path, how: Reading, world: World) -> None:
                 os.fsync(file.fileno())
             if dropped != cut.dropped:
                 raise SourceFailed(f"{cut.source} is not the file that was planned", remedy="plan again")
+            _make_room(target, aside)
             aside.replace(target)
         finally:
             aside.unlink(missing_ok=True)
     except OSError as error:
         raise SourceFailed(f"invalid records cannot be kept in {target}: {error.strerror}") from error
+
+
+def _make_room(target: Path, new: Path) -> None:
+    """Keep what an earlier run left out under other rules, under another name: it was not sent then."""
+    if not target.exists() or filecmp.cmp(target, new, shallow=False):
+        return
+    for number in itertools.count(1):
+        kept = target.with_name(f"{target.stem}.{number}{target.suffix}")
+        try:
+            os.link(target, kept, follow_symlinks=False)
+        except FileExistsError:
+            continue
+        return
 
 
 def _is_csv(settings: Settings) -> bool:

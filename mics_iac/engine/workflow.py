@@ -281,7 +281,10 @@ def _declined(decided: Plan, tally: Tally, *, approve: Callable[[Plan], bool]) -
 
 def _refuse(decided: Plan) -> None:
     if decided.invalid:
-        raise invalid(decided.invalid)
+        error = invalid(decided.invalid)
+        for refused in decided.refusals:
+            error.add_note(f"{refused.address}: {refused.message}")
+        raise error
     if decided.refusals:
         raise GuardRefused(
             "\n".join(f"{refused.address}: {refused.message}" for refused in decided.refusals),

@@ -13,13 +13,17 @@ from mics_iac.reporting.lines import Line, Span, line, told
 _MOST = 200
 
 
-def error_lines(error: MicsError) -> list[Line]:
+def error_lines(error: MicsError, *, problems: bool = True) -> list[Line]:
     """An error that stopped the run.
 
     The problems of a manifest stand one a line, each as `file:line:column: CODE: message` from the first column on, as
-    editors and CI parse it.
+    editors and CI parse it; not where they are told elsewhere.
     """
-    return [*_problem_lines(error), *told(Span("Error: ", "error"), message=error.message), *_after(error)]
+    return [
+        *(_problem_lines(error) if problems else []),
+        *told(Span("Error: ", "error"), message=error.message),
+        *_after(error),
+    ]
 
 
 def failure_lines(failure: Failure) -> list[Line]:
@@ -37,7 +41,7 @@ def _problem_lines(error: MicsError) -> list[Line]:
     if not isinstance(error, ManifestInvalid | RecordsInvalid):
         return []
     lines = [line(str(problem)) for problem in error.problems[:_MOST]]
-    rest = len(error.problems) - _MOST
+    rest = len(error.problems) - len(lines) + (error.more if isinstance(error, RecordsInvalid) else 0)
     return [*lines, line(f"... and {counted(rest, 'more problem')}")] if rest > 0 else lines
 
 
@@ -61,6 +65,8 @@ def _facts(error: MicsError) -> dict[str, object]:
                 {"file": p.file, "line": p.line, "column": p.column, "code": p.code, "message": p.message}
                 for p in error.problems
             ]
+            if isinstance(error, RecordsInvalid):
+                found["more_problems"] = error.more
         case PlanStale():
             found["moved"] = list(error.moved)
         case ApiRefused():

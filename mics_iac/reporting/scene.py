@@ -12,11 +12,13 @@ from typing import TypeAlias
 
 from mics_iac.core import journal
 from mics_iac.core.observed import SUCCEEDED
-from mics_iac.core.plan import Plan
+from mics_iac.core.plan import Plan, count
 from mics_iac.core.progress import Decided, Failure, Listing, Notice, Reading, Sending, Told, Waiting
 from mics_iac.core.tally import Tally
 from mics_iac.reporting.entries import Narration, progress_line
 from mics_iac.reporting.figures import counted, number, size
+from mics_iac.reporting.findings import record_lines
+from mics_iac.reporting.summary import uploads_summary
 
 Part: TypeAlias = tuple[str, str, int]  # address, source, number
 
@@ -59,7 +61,9 @@ class Scene:
     _unsaid: int = 0
 
     def expect(self, plan: Plan) -> None:
-        """Know what there is to do, once it is decided to do it."""
+        """Know what there is to do, once it is decided to do it; of what must be read first nothing is known yet."""
+        if plan.fetches:
+            return
         self.files, self.bytes = len(plan.uploads), sum(u.bytes for u in plan.uploads)
         self._sizes = {(u.address, u.source, u.part): u.bytes for u in plan.uploads}
         self._imports = {a: _Loading(n) for a, n in Counter(u.address for u in plan.uploads).items()}
@@ -70,7 +74,8 @@ class Scene:
         lines: list[str] = []
         match told:
             case Reading():
-                self.reading = told
+                # It may begin once more after the platform was asked.
+                self.reading, self.listing = told, None
             case Listing():
                 self.listing = told
             case Sending():
@@ -86,6 +91,7 @@ class Scene:
                 lines += [text] if text is not None else []
             case Decided():
                 self.expect(told.plan)
+                lines += _decided_lines(told.plan)
             case _:
                 self.tally.add(told)
                 lines += self._entry(told, text)
@@ -177,3 +183,13 @@ class Scene:
         self._lines += min(room, len(lines))
         self._unsaid += max(0, len(lines) - room)
         return lines[:room]
+
+
+def _decided_lines(plan: Plan) -> list[str]:
+    """What the plan came to once the remote files were read: nobody has seen that yet."""
+    found = record_lines(plan.checked)
+    return [
+        "remote files are read",
+        uploads_summary(count(plan)),
+        *("".join(s.text for s in one.spans) for one in found),
+    ]

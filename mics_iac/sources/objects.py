@@ -170,7 +170,9 @@ class _Bucket:
         """Take all that matches of what lies below the pattern's folder, page by page, going on where one broke off."""
         prefix = pattern.prefix
         # A store lists what is behind the offset: with the last letter left out, the prefix itself is among it.
-        offset = prefix[:-1] if prefix and not prefix.endswith("/") else None
+        offset: str | None = prefix[:-1]
+        if prefix[:-1].rpartition("/")[2] in {"", ".", ".."}:
+            offset = None
         turns, last = self._turns()
         while True:
             try:
@@ -264,7 +266,7 @@ class _Opener:
         self._seal = seal
         self._end = end
 
-    def __call__(self, at: int) -> _Flow:
+    def __call__(self, at: int) -> _Piece:
         """The bytes from there."""
         store = self._bucket.store
         import obstore  # noqa: PLC0415
@@ -281,7 +283,9 @@ class _Opener:
         try:
             answer = obstore.get(store, self._path.key, options=options)
         except exceptions.PreconditionError as error:
-            raise not_planned(path, "its etag is another one") from error
+            # Azure says so of one that is not there, too.
+            there = self._bucket.has(self._path.key)
+            raise (not_planned(path, "its etag is another one") if there else gone(path)) from error
         except Exception as error:
             if is_missing(error):
                 raise gone(path) from error
@@ -300,10 +304,10 @@ class _Opener:
         first, behind = answer.range
         if first != at:
             raise Unsure("it answers with other bytes than were asked for")
-        return _Flow(self._bucket, answer.stream(min_chunk_size=_BLOCK), behind - first)
+        return _Piece(self._bucket, answer.stream(min_chunk_size=_BLOCK), behind - first)
 
 
-class _Flow:
+class _Piece:
     """The bytes of one answer, of which there are so many."""
 
     def __init__(self, bucket: _Bucket, stream: BytesStream, left: int) -> None:
@@ -312,7 +316,7 @@ class _Flow:
         self._left = left
 
     def next(self) -> bytes:
-        """See `Flow.next`."""
+        """See `Piece.next`."""
         if self._left == 0 or self._stream is None:
             return b""
         try:

@@ -15,7 +15,7 @@ from mics_iac.errors import SourceFailed
 _PROGRESS = 1 << 20
 
 
-class Flow(Protocol):
+class Piece(Protocol):
     """The bytes of one answer."""
 
     def next(self) -> bytes:
@@ -36,7 +36,7 @@ class Resuming:
 
     def __init__(
         self,
-        open_at: Callable[[int], Flow],
+        open_at: Callable[[int], Piece],
         *,
         start: int,
         end: int | None,
@@ -48,7 +48,7 @@ class Resuming:
         self._end = end
         self._attempts = attempts
         self._wrong = wrong
-        self._flow: Flow | None = None
+        self._piece: Piece | None = None
         self._rest = memoryview(b"")
         self._over = end is not None and start >= end
         self._turns: Iterator[bool] | None = None
@@ -71,9 +71,9 @@ class Resuming:
 
     def close(self) -> None:
         """See `Raw`."""
-        flow, self._flow = self._flow, None
-        if flow is not None:
-            flow.close()
+        piece, self._piece = self._piece, None
+        if piece is not None:
+            piece.close()
 
     def _next(self) -> bytes:
         while True:
@@ -94,9 +94,9 @@ class Resuming:
                 raise
 
     def _more(self) -> bytes:
-        if self._flow is None:
-            self._flow = self._open_at(self._at)
-        block = self._flow.next()
+        if self._piece is None:
+            self._piece = self._open_at(self._at)
+        block = self._piece.next()
         self._at += len(block)
         if self._end is not None and self._at > self._end:
             raise self._wrong(f"it holds more than {self._end:,} bytes")

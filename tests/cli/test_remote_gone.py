@@ -46,6 +46,7 @@ def left_in(folder: Path) -> bytes:
     return b"".join(path.read_bytes() for path in folder.rglob("*") if path.is_file())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("then", ["here", "elsewhere"])
 @pytest.mark.parametrize("kind", ["http", "s3"])
 def test_the_store_goes_away_while_files_are_sent(

@@ -9,7 +9,7 @@ from collections import Counter
 import pytest
 
 from mics_iac.core.plan import Skip, Upload
-from mics_iac.errors import GuardRefused
+from mics_iac.errors import GuardRefused, PlanStale
 from mics_iac.sandbox.faults import Fault
 from tests.rig import Rig, digest, manifest, visits
 
@@ -50,7 +50,8 @@ def test_a_big_file_is_loaded_in_parts(big: Rig) -> None:
     assert outcome.exit_code == 0
     assert records(big) == once(BIG)
     state = big.state().imports["fr/visits"].current
-    assert [(e.source, e.part) for e in state.executions] == [("data/big.ndjson", u.part) for u in plan.uploads]
+    assert sorted(e.part for e in state.executions) == [u.part for u in plan.uploads]
+    assert {e.source for e in state.executions} == {"data/big.ndjson"}
     assert [(c.source, c.sha256, len(c.pieces)) for c in state.cuts] == [
         ("data/big.ndjson", digest(BIG), len(plan.uploads))
     ]
@@ -99,8 +100,9 @@ def test_a_lost_answer_is_settled_for_the_part_alone(big: Rig, kind: str, nth: i
 def test_a_part_is_read_again_as_it_was_planned(big: Rig) -> None:
     saved = big.plan()
     big.write("data/big.ndjson", BIG.replace("CUST-000029", "CUST-100029"))
-    with pytest.raises(Exception, match=r"data/big\.ndjson is not the file that was planned"):
+    with pytest.raises(PlanStale) as caught:
         big.apply_saved(saved)
+    assert caught.value.moved == ("data/big.ndjson is not the file that was planned: its bytes are others",)
     assert records(big) == once()
 
 
@@ -169,9 +171,9 @@ def test_the_header_of_a_csv_is_sent_with_each_part(rig: Rig) -> None:
     rig.write("a.csv", header + "".join(rows))
     assert rig.apply().exit_code == 0
     sent = [rig.sandbox.content(e.id).decode() for e in rig.sandbox.executions()]
-    assert len(sent) > 4
+    assert len(sent) == 4
     assert all(text.startswith(header) and len(text) <= 1000 for text in sent)
-    assert "".join(text.removeprefix(header) for text in sent) == "".join(rows)
+    assert "".join(sorted(text.removeprefix(header) for text in sent)) == "".join(rows)
     assert rig.plan().empty
 
 

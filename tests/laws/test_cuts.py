@@ -25,7 +25,7 @@ from mics_iac.core.ledger import Ledger
 from mics_iac.core.observed import Observed, RemoteImport
 from mics_iac.core.plan import Options, Plan, Upload
 from mics_iac.core.planner import make_plan
-from mics_iac.core.state import State
+from mics_iac.core.state import NOTHING, State
 from tests.core.plans import profiles
 from tests.core.test_planner import ORIGIN, wanted
 
@@ -91,7 +91,11 @@ class World:
     def run(self, fates: Iterator[str], *, retry: bool) -> None:
         plan = self.plan(Options(retry_failed=retry))
         assert not plan.refusals
-        self.ledger.extend(journal.SourceCut("fr/a", "10", planned.cut) for planned in plan.cuts)
+        for planned in plan.cuts:
+            self.ledger.add(journal.SourceCut("fr/a", "10", planned.cut))
+            for piece in planned.cut.pieces:
+                if piece.sha256 == NOTHING:
+                    self.left_out |= set(range(piece.start // 6, piece.end // 6)) & self.invalid
         for upload in plan.uploads:
             fate = next(fates)
             if fate == "dies":
