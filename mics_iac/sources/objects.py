@@ -42,7 +42,7 @@ _MOST = 1_000_000
 # A request with all of its answer may take as long as the file does; silence within it is bounded all the same.
 _WHOLE = "48h"
 # Where each cloud's own tools, or the library, take the address of a store from that is not the cloud's own.
-_ENDPOINTS: Mapping[BucketKind, tuple[str, ...]] = {
+ENDPOINTS: Mapping[BucketKind, tuple[str, ...]] = {
     "s3": ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"),
     "gs": ("GOOGLE_BASE_URL",),
     "az": ("AZURE_STORAGE_ENDPOINT", "AZURE_ENDPOINT"),
@@ -354,7 +354,7 @@ def _is_past(key: str, prefix: str) -> bool:
 def _place_of(path: ObjectPath, environ: Mapping[str, str]) -> BucketPlace:
     """The place of a bucket; where it is not the cloud's own, the environment says so."""
     endpoint = None
-    for name in _ENDPOINTS[path.kind]:
+    for name in ENDPOINTS[path.kind]:
         if text := environ.get(name, "").strip():
             try:
                 endpoint = read_url(text).rstrip("/")
