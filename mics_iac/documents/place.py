@@ -48,7 +48,7 @@ def _past_white(text: str, place: int) -> int:
 
 
 def _member(text: str, place: int, key: str) -> tuple[int, int] | None:
-    """The places of a key of an object and of its value; of several, the last one, whose value is the one that counts."""
+    """The places of a key of an object and of its value; of several the last one, whose value counts."""
     if not text.startswith("{", place):
         return None
     found = None
