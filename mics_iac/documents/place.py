@@ -77,11 +77,10 @@ def _past_value(text: str, place: int) -> int:
         return found.end() if found else len(text)
     depth = 0
     for token in _NESTING.finditer(text, place):
-        match token.group():
-            case "{" | "[":
-                depth += 1
-            case "}" | "]":
-                depth -= 1
-                if not depth:
-                    return token.end()
+        if token.group() in {"{", "["}:
+            depth += 1
+        elif token.group() in {"}", "]"}:
+            depth -= 1
+            if not depth:
+                return token.end()
     return len(text)

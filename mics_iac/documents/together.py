@@ -35,7 +35,7 @@ def _agent(text: str | None) -> bool:
     return text is None or AGENT.match(text) is not None
 
 
-# Activities: 4.1
+# Activities (section 4.1)
 
 
 def _explain_activity(line: Line, notes: Notes) -> None:
@@ -126,7 +126,7 @@ def _odd_ones(pairs: Sequence[tuple[int, Any]]) -> list[int]:
 _USUAL: Final = frozenset({"vec:", "net:", "udp:", "web:", "mob:"})
 
 
-# Profiles, choices, segments, each with one identifier: 4.2 to 4.4
+# Profiles, choices, segments: one identifier each (sections 4.2 to 4.4)
 
 
 def _explain_one_identifier(line: Line, notes: Notes) -> None:
@@ -247,7 +247,7 @@ def odd_expiry(duration: int, date: int) -> bool:
     return (duration == 0) != (date == 0) or 0 < date < EARLIEST
 
 
-# Associations: 4.5
+# Associations (section 4.5)
 
 
 def _explain_association(line: Line, notes: Notes) -> None:
@@ -269,7 +269,7 @@ def _survey_associations(docs: Sequence[Any]) -> tuple[list[int], list[str]]:
     return odd, [each.hash for one in docs for each in one.identifiers if each.hash is not None]
 
 
-# Deletions: 4.7 to 4.9
+# Deletions (sections 4.7 to 4.9)
 
 
 def _explain_identifier_deletion(line: Line, notes: Notes) -> None:
