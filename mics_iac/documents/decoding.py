@@ -59,7 +59,7 @@ def _struct(shape: Shape, learned: Learned, kind: str | None = None, *, tagged: 
             continue
         if field.needed or (variant and field.key == variant.needed):
             needed.append((name, holds))
-        elif variant and field.key not in variant.beside:
+        elif kind and field.key in shape.foreign[kind]:
             others.append((name, None, None))  # null is let pass
         elif holds is msgspec.Raw:
             others.append((name, holds, _ABSENT))  # takes null by itself, and beside `| None` nothing else

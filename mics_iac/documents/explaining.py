@@ -25,6 +25,7 @@ Look = Callable[[Any, Path, Notes], None]
 
 _REMOVE: Final = "the platform's pages know no such key here: correct its name, or remove it"
 _MISSING: Final = "missing: every record of this type needs it"
+_NONE: Final[frozenset[str]] = frozenset()
 _FOREIGN: Final = "this belongs to another kind of identifier: remove it, or correct the type"
 
 
@@ -41,12 +42,14 @@ def looker(shape: Shape) -> Look:
         if not isinstance(value, dict):
             notes.flaws.append(Flaw("MICS321", path, unlike(value, "an object")[1]))
             return
+        kind = value.get(shape.tag) if shape.tag else None
+        foreign = shape.foreign.get(kind, _NONE) if isinstance(kind, str) else _NONE
         for key, inner in value.items():
             if (ask := plain.get(key)) is not None:
-                if inner is not None and (wrong := ask(inner)) is not None:
+                if inner is not None and key not in foreign and (wrong := ask(inner)) is not None:
                     notes.flaws.append(Flaw(wrong[0], (*path, key), wrong[1]))
             elif key in others:
-                if inner is not None:
+                if inner is not None and key not in foreign:
                     others[key](inner, (*path, key), notes)
             elif shape.extras is Extras.ANY:
                 continue
@@ -57,22 +60,19 @@ def looker(shape: Shape) -> Look:
         for key in shape.needed:
             if value.get(key) is None:
                 notes.flaws.append(Flaw("MICS320", (*path, key), _MISSING))
-        if shape.variants:
-            _explain_kind(value, shape, path, notes)
+        if isinstance(kind, str) and kind in shape.variants:
+            _explain_kind(value, kind, shape, path, notes)
 
     return look
 
 
-def _explain_kind(value: Line, shape: Shape, path: Path, notes: Notes) -> None:
-    """What is wrong with the fields of an object, given the kind that its tag tells."""
-    kind = value.get(shape.tag)
-    variant = shape.variants.get(kind) if isinstance(kind, str) else None
-    if variant is None:
-        return
-    if value.get(variant.needed) is None:
-        notes.add("MICS320", (*path, variant.needed), f"missing: a {kind} needs it")
+def _explain_kind(value: Line, kind: str, shape: Shape, path: Path, notes: Notes) -> None:
+    """What is wrong with which fields an object has, given the kind that its tag tells."""
+    needed = shape.variants[kind].needed
+    if value.get(needed) is None:
+        notes.add("MICS320", (*path, needed), f"missing: a {kind} needs it")
     for key in shape.by_key:
-        if key not in {shape.tag, variant.needed, *variant.beside} and value.get(key) is not None:
+        if key in shape.foreign[kind] and value.get(key) is not None:
             notes.add("MICS328", (*path, key), _FOREIGN)
 
 
@@ -173,7 +173,7 @@ _DEEP: Final = "nested too deeply to be read: write it flatter"
 def _read_again(line: bytes, notes: Notes) -> object:
     """Why msgspec did not read a line, as a note; or the value, if it only holds numbers that are too large for it."""
     try:
-        text = line.decode()
+        text = line.removesuffix(b"\n").decode()
     except UnicodeDecodeError as error:
         notes.flaws.append(not_utf8(line, error))
         return None

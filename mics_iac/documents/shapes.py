@@ -45,7 +45,8 @@ class Variant:
 class Shape:
     """An object: its fields and what else it may hold. `needed` has the keys of the fields that it must have.
 
-    Where the field `tag` tells its kind, `variants` says for each kind which of the other fields it has.
+    Where the field `tag` tells its kind, `variants` says for each kind which of the other fields it has, and `foreign`
+    which it has not.
     """
 
     section: str
@@ -55,8 +56,12 @@ class Shape:
     variants: Mapping[str, Variant] = field(default_factory=dict)
     by_key: Mapping[str, Field] = field(init=False)
     needed: tuple[str, ...] = field(init=False)
+    foreign: Mapping[str, frozenset[str]] = field(init=False)
 
     def __post_init__(self) -> None:
+        keys = {one.key for one in self.fields} - {self.tag}
+        foreign = {kind: frozenset(keys - {one.needed, *one.beside}) for kind, one in self.variants.items()}
+        object.__setattr__(self, "foreign", foreign)
         object.__setattr__(self, "by_key", {one.key: one for one in self.fields})
         object.__setattr__(self, "needed", tuple(one.key for one in self.fields if one.needed))
 

@@ -137,7 +137,19 @@ def texts(draw: st.DrawFn, document_type: str) -> bytes:
 
 
 PIECES: Final = [
-    *(b"\xff", b"\xed\xa0\x80", b"\xc3", b"\x00", b"\x01", b"\t", b"\r", b"\x0b", b"\x0c", b"\xc2\xa0", b"\xef\xbb\xbf"),
+    *(
+        b"\xff",
+        b"\xed\xa0\x80",
+        b"\xc3",
+        b"\x00",
+        b"\x01",
+        b"\t",
+        b"\r",
+        b"\x0b",
+        b"\x0c",
+        b"\xc2\xa0",
+        b"\xef\xbb\xbf",
+    ),
     *(b"\\", b"\\ud800", b"\\ud83d\\ude00", b"\\udc00", b"\\x", b'"', b"'", b",", b"}", b"{", b"[", b"]", b"NaN"),
     *(b"1e999", b"-", b"01", b"1" * 5000, b"{" * 1200, b"[" * 1200, b":", b"null", b'"a":1e999,', b'"a":NaN,'),
     *(b'"a":{"b":1e999},', b'"a":{"b":"\xff"},', b'"$properties":{"\xff":1},', b"// x", b'"$ts":1,', b"//"),
