@@ -62,6 +62,7 @@ class Places:
         """See `Source.close`."""
         self._local.close()
         self._streams.close()
+        self._remote.close()
 
     def _of(self, path: str) -> Source | Streams:
         return self._streams if is_remote(path) else self._local
