@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.cli.conftest import MANIFEST, Run, choice, write_data
+from tests.servers.files import Files, file_server
 
 BAD = "data/3.ndjson"
 
@@ -212,6 +214,68 @@ def test_parts_stand_under_their_file(project: Path, run: Run) -> None:
     assert re.search(rf"\n    {BAD}  .+ in {parts[1]} parts", run("status", "--sandbox", "-v").out)
     declare(project)
     assert "No changes." in run("plan", "--sandbox").out
+
+
+@pytest.fixture
+def remote(project: Path) -> Iterator[tuple[str, Files]]:
+    """The project with one more file, at a web server: its address, and what the server has."""
+    with file_server() as (server, files):
+        url = f"{server.url}/visits.ndjson"
+        declare(project, on_invalid="skip")
+        text = (project / "imports.yaml").read_text().replace("data/*.ndjson", f"data/*.ndjson, {url}")
+        (project / "imports.yaml").write_text(text)
+        write_data(project / "remote", 100, 1000, bad=3)
+        files.put("/visits.ndjson", (project / "remote").read_bytes())
+        yield url, files
+
+
+def test_a_remote_file_is_shown_unread_then_read_and_what_was_found_is_told(
+    remote: tuple[str, Files], run: Run
+) -> None:
+    url, _ = remote
+    planned = run("plan", "--sandbox")
+    assert re.search(rf"\^ {url} +\d+\.\d kB  records unknown  not read yet\n", planned.out)
+    assert re.search(
+        r"Uploads: 2 to load \(.+\), 0 already loaded, 1 remote file \(.+\) to read first\.\n", planned.out
+    )
+    changes = {
+        c["address"]: c for c in json.loads(run("plan", "--sandbox", "--format", "json").out)["resource_changes"]
+    }
+    assert changes[f"fr/visits:{url}"]["change"]["after_unknown"]["sha256"] is True
+    applied = run("apply", "--sandbox", "-y")
+    assert applied.code == 0
+    assert "remote files are read\nUploads: 3 to load (" in applied.err
+    assert f"{url}: 3 invalid records will be left out, kept in .mics-iac/rejects/" in applied.err
+    assert "Uploads complete! 3 loaded (1,004 records ok, 0 rejected, 3 left out), 0 skipped.\n" in applied.out
+    assert "as its store had it: " in run("state", "show", "fr/visits", "--sandbox").out
+
+
+def test_fetch_reads_it_and_so_does_a_plan_that_is_saved(remote: tuple[str, Files], project: Path, run: Run) -> None:
+    url, files = remote
+    assert f"{url}:" not in run("validate").err
+    assert "; 1 remote file not read)" in run("validate").out
+    assert f"{url}:1:15: MICS322: " in run("validate", "--fetch").err
+    assert f"{url}: 3 invalid records will be left out" in run("plan", "--sandbox", "--fetch").out
+    saved = run("plan", "--sandbox", "--out", "plan.json")
+    assert "Uploads: 3 to load (" in saved.out
+    assert "unknown" not in saved.out
+    assert run("apply", "--sandbox", "plan.json").code == 0
+    files.put("/visits.ndjson", b"[\n")
+    found = run("validate", "--fetch", "--format", "github")
+    assert found.code == 4
+    assert re.search(rf"^::error title=MICS304::{url}:\d:\d: ", found.out)
+
+
+def test_an_apply_that_finds_a_remote_file_invalid_has_done_nothing(
+    remote: tuple[str, Files], project: Path, run: Run
+) -> None:
+    declared = (project / "imports.yaml").read_text().replace("on_invalid: skip", "on_invalid: refuse")
+    (project / "imports.yaml").write_text(declared)
+    found = run("apply", "--sandbox", "-y")
+    assert found.code == 4
+    assert "Resources: 0 added, 0 changed, 0 destroyed." in found.err
+    assert found.err.count(":15: MICS322: ") == 3
+    assert "no state yet" in run("status", "--sandbox").out
 
 
 def test_warnings_of_many_files_are_a_line(project: Path, run: Run) -> None:
