@@ -19,7 +19,7 @@ import msgspec
 
 from mics_iac.core.clock import Clock
 from mics_iac.core.content import Content, Slice
-from mics_iac.core.manifest import SourceSpec
+from mics_iac.core.manifest import DOCUMENT_TYPES, SourceSpec
 from mics_iac.errors import Problem
 from mics_iac.sources.kept import Kept, keep, load, save
 from mics_iac.sources.source import Found, Prefix, Reader, Reading, Source, Watch
@@ -46,10 +46,14 @@ class CachedSource:
 
     def read(self, found: Found, how: Reading, *, watch: Watch) -> Content:
         """See `Source.read`; a file that is known is not read."""
-        key = f"{_how(how)} {found.path}"
+        key = _key(how, how.document_type, found)
         began = self._clock.now()
         stamp, changed = self._stamp(found)
         known = self._recall(key)
+        if known is None and how.document_type is None:
+            # Who only wants to know what a file is need not read it again because it was checked, too.
+            checked = (self._recall(_key(how, document_type, found)) for document_type in DOCUMENT_TYPES)
+            known = next((one for one in checked if one is not None), None)
         if known is not None and known.stamp == stamp:
             watch(found.bytes)
             return known.content
@@ -128,8 +132,12 @@ class CachedSource:
         return self._inner.sift(found, how, into)
 
 
+def _key(how: Reading, document_type: str | None, found: Found) -> str:
+    return f"{_how(how)} {document_type or '-'} {found.path}"
+
+
 @lru_cache(maxsize=256)
 def _how(how: Reading) -> str:
-    """All that decides what a reading comes to, shortly."""
-    told = (how.document_type, how.csv, how.limit, sorted(how.drop), how.ranges)
+    """All that decides what a reading comes to, but the type of the records, shortly."""
+    told = (how.csv, how.limit, sorted(how.drop), how.ranges)
     return hashlib.sha256(msgspec.json.encode(told)).hexdigest()[:24]
