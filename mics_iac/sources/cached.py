@@ -21,7 +21,7 @@ from mics_iac.core.clock import Clock
 from mics_iac.core.content import Content, Slice
 from mics_iac.core.manifest import DOCUMENT_TYPES, SourceSpec
 from mics_iac.errors import Problem
-from mics_iac.sources.kept import Kept, keep, load, save
+from mics_iac.sources.kept import ROOM, Kept, keep, load, save
 from mics_iac.sources.source import Found, Prefix, Reader, Reading, Source, Watch
 
 # Seconds that a file must have stood still: the coarsest clock of a file system has ticks of two.
@@ -31,13 +31,14 @@ _SAVED: Final = 10.0
 
 
 class CachedSource:
-    """A wrapper of the same port. Paths are relative to `root`; what is remembered is in `file`."""
+    """A wrapper of the same port. Paths are relative to `root`; what is remembered is in `file`, of `room` bytes."""
 
-    def __init__(self, inner: Source, *, root: Path, file: Path, clock: Clock) -> None:
+    def __init__(self, inner: Source, *, root: Path, file: Path, clock: Clock, room: int = ROOM) -> None:
         self._inner = inner
         self._root = root
         self._file = file
         self._clock = clock
+        self._room = room
         self._lock = threading.Lock()
         self._entries: dict[str, Kept] | None = None
         self._used: dict[str, None] = {}  # keys, in the order of their use
@@ -104,7 +105,7 @@ class CachedSource:
 
     def _save(self, entries: dict[str, Kept]) -> None:
         first = [entry for key, entry in entries.items() if key not in self._used]
-        save(self._file, [*first, *(entries[key] for key in self._used)])
+        save(self._file, [*first, *(entries[key] for key in self._used)], room=self._room)
         self._dirty = False
         self._saved = self._clock.monotonic()
 
