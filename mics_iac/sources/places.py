@@ -14,7 +14,7 @@ from mics_iac.core.manifest import SourceSpec
 from mics_iac.core.remote import is_remote
 from mics_iac.errors import Problem
 from mics_iac.sources.cached import CachedSource
-from mics_iac.sources.local import LocalSource
+from mics_iac.sources.local import SPOOL, LocalSource
 from mics_iac.sources.pooled import PooledSource
 from mics_iac.sources.remote import RemoteSource
 from mics_iac.sources.source import Found, Prefix, Reader, Reading, Source, Watch
@@ -25,13 +25,12 @@ from mics_iac.sources.web import Way
 def open_sources(root: Path, environ: Mapping[str, str], *, clock: Clock, way: Way) -> Source:
     """The files below `root`, the manifest's folder, and those in buckets and at web servers.
 
-    Big ones are read in processes of their own, and what was read is remembered in the workspace. `environ` leads to
-    the credentials of buckets, `way` to web servers. Nobody is called before a file there is looked for.
+    `environ` leads to the credentials of buckets, `way` to web servers. Nobody is called before a file there is looked
+    for. What is read is remembered below the root, and big files are read by processes of their own.
     """
-    local = LocalSource(root)
-    remote = RemoteSource(environ, clock=clock, way=way)
-    places = Places(PooledSource(local, root=root), remote, spool=local.spool)
-    return CachedSource(places, root=root, file=local.spool.with_name("checked.json"), clock=clock)
+    local = PooledSource(LocalSource(root), root=root)
+    places = Places(local, RemoteSource(environ, clock=clock, way=way), spool=root / SPOOL)
+    return CachedSource(places, root=root, file=root / ".mics-iac" / "checked.json", clock=clock)
 
 
 class Places:
