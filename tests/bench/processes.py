@@ -30,7 +30,11 @@ class Cost:
 
 
 def measure(
-    command: Sequence[str], *, environment: Mapping[str, str] | None = None, cwd: Path | None = None, together: bool = False
+    command: Sequence[str],
+    *,
+    environment: Mapping[str, str] | None = None,
+    cwd: Path | None = None,
+    together: bool = False,
 ) -> Cost:
     """Run a command that must end well. What it shows is thrown away."""
     began = time.monotonic()

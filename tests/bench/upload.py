@@ -45,7 +45,11 @@ class Sample:
 
 def _commands(to: Receiver, files: list[Path]) -> dict[str, list[str]]:
     curl = ["curl", "-sS", "-X", "POST", "-H", "Authorization: bench", "-H", "Content-Type: application/x-ndjson"]
-    curl += ["--parallel", "--parallel-immediate", "--parallel-max", str(TRANSFERS), "--no-progress-meter"] if len(files) > 1 else []
+    curl += (
+        ["--parallel", "--parallel-immediate", "--parallel-max", str(TRANSFERS), "--no-progress-meter"]
+        if len(files) > 1
+        else []
+    )
     curl += ["--cacert", to.bundle] if to.bundle else []
     for file in files:
         curl += ["-T", str(file), "-o", os.devnull, to.url + ROUTE]
