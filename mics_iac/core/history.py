@@ -82,6 +82,10 @@ class History:
         best = max(ways, key=trace)
         return best if trace(best) else ()
 
+    def knows(self, cut: Cut) -> bool:
+        """Whether this very cut is in the ledger."""
+        return cut in self._cuts(cut.sha256)
+
     def sealed(self, source: str, seal: str | None) -> Cut | None:
         """What is known of the content of a remote object that still is what its store said then."""
         if seal is None:

@@ -89,7 +89,7 @@ class Loading:
         whole = history.wholly(content.sha256)
         if whole is not None and not again:
             # What the store says of an object may have changed while its bytes did not.
-            loads.cuts += _known(wanted, source, [piece for piece, _ in whole])
+            loads.cuts += _known(target, source, [piece for piece, _ in whole])
             for skip in self._skips(target, source, whole):
                 self._take(target, skip, loads)
             return
@@ -109,9 +109,10 @@ class Loading:
             else:
                 sends = isinstance(self._take(target, decided, loads), Upload) or sends
                 pieces.append(Piece(part.start, part.end, decided.sha256))
-        if sends or source.seal is not None:
+        if sends:
             self._planned[*wanted.settings.kind, content.sha256] = (wanted.address, source.path)
-            loads.cuts += _cut(wanted, source, content, pieces)
+        if len(pieces) == len(content.parts):
+            loads.cuts += _cut(target, source, content, pieces)
 
     def _decide_unread(self, target: _Target, source: SourceFile, *, again: bool) -> list[Skip] | list[Fetch]:
         """A remote object that was not read: it may be known from when it was."""
@@ -309,19 +310,24 @@ class _Target:
     lost: dict[str, OpenDoubt]
 
 
-def _known(wanted: DesiredImport, source: SourceFile, pieces: Sequence[Piece]) -> list[SourceCut]:
+def _known(target: _Target, source: SourceFile, pieces: Sequence[Piece]) -> list[SourceCut]:
     """That a remote object holds content which is loaded: else the next plan would have to read it again."""
     if source.seal is None or source.content is None:
         return []
     content = source.content
-    return [SourceCut(wanted.address, Cut(source.path, content.sha256, content.bytes, tuple(pieces), source.seal))]
+    return _unless_known(target, Cut(source.path, content.sha256, content.bytes, tuple(pieces), source.seal))
 
 
-def _cut(wanted: DesiredImport, source: SourceFile, content: Content, pieces: Sequence[Piece]) -> list[SourceCut]:
+def _cut(target: _Target, source: SourceFile, content: Content, pieces: Sequence[Piece]) -> list[SourceCut]:
     """How the source is loaded, where the ledger of its parts alone would not tell that all of it is."""
     as_it_lies = len(pieces) == 1 and pieces[0].sha256 == content.sha256
     if as_it_lies and source.seal is None:
         return []
-    rejects = verdicts.rejects_path(wanted, source.path, content.sha256) if content.dropped else None
-    cut = Cut(source.path, content.sha256, content.bytes, tuple(pieces), source.seal, content.dropped, rejects)
-    return [SourceCut(wanted.address, cut)]
+    rejects = verdicts.rejects_path(target.wanted, source.path, content.sha256) if content.dropped else None
+    pieces = tuple(pieces)
+    cut = Cut(source.path, content.sha256, content.bytes, pieces, source.seal, content.dropped, rejects)
+    return _unless_known(target, cut)
+
+
+def _unless_known(target: _Target, cut: Cut) -> list[SourceCut]:
+    return [] if target.history.knows(cut) else [SourceCut(target.wanted.address, cut)]

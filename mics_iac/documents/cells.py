@@ -1,4 +1,4 @@
-"""One row of CSV as its cells, each with its place: commas, RFC 4180's quotes, nothing else (mediarithmics-api.md 4.4)."""
+"""One row of CSV as its cells, each with its place: commas and RFC 4180's quotes (mediarithmics-api.md 4.4)."""
 
 from __future__ import annotations
 

@@ -14,76 +14,84 @@ from typing import Any, Final, NoReturn
 import msgspec
 
 from mics_iac.documents import kinds, shapes, together
-from mics_iac.documents.keys import Nearby, shown
+from mics_iac.documents.keys import Nearby
 from mics_iac.documents.kinds import Kind, unlike
 from mics_iac.documents.notes import Flaw, Notes, Path, not_utf8
 from mics_iac.documents.shapes import Extras, Many, Shape
 from mics_iac.documents.together import Line, Together
 
-# Asks a value that is not null; the path leads to it.
+# Asks a value that is not null, at the end of a path, for all that is wrong with it.
 Look = Callable[[Any, Path, Notes], None]
 
 _REMOVE: Final = "the platform's pages know no such key here: correct its name, or remove it"
+_MISSING: Final = "missing: every record of this type needs it"
+_NONE: Final[frozenset[str]] = frozenset()
+_FOREIGN: Final = "this belongs to another kind of identifier: remove it, or correct the type"
 
 
 @cache
 def looker(shape: Shape) -> Look:
     """The function that asks an object of this shape for its fields."""
-    fields = {field.key: _look(field.holds) for field in shape.fields}
-    needed = shape.needed
-    near = Nearby(fields)
-    extras = shape.extras
+    # Most fields hold a plain value, which is asked by one call: this is what a file full of flaws spends its time on.
+    plain = {one.key: one.holds.wrong for one in shape.fields if isinstance(one.holds, Kind)}
+    plain.pop(next((one.key for one in shape.fields if one.holds is kinds.HASH), ""), None)
+    others = {one.key: _look(one.holds) for one in shape.fields if one.key not in plain}
+    known = Nearby(shape.by_key)
 
     def look(value: Any, path: Path, notes: Notes) -> None:
         if not isinstance(value, dict):
             notes.flaws.append(Flaw("MICS321", path, unlike(value, "an object")[1]))
             return
+        kind = value.get(shape.tag) if shape.tag else None
+        foreign = shape.foreign.get(kind, _NONE) if isinstance(kind, str) else _NONE
         for key, inner in value.items():
-            ask = fields.get(key)
-            if ask is not None:
-                if inner is not None:
-                    ask(inner, (*path, key), notes)
-            elif (wrong := _unknown(key, near, extras)) is None:
+            if (ask := plain.get(key)) is not None:
+                if inner is not None and key not in foreign and (wrong := ask(inner)) is not None:
+                    notes.flaws.append(Flaw(wrong[0], (*path, key), wrong[1]))
+            elif key in others:
+                if inner is not None and key not in foreign:
+                    others[key](inner, (*path, key), notes)
+            elif shape.extras is Extras.ANY:
+                continue
+            elif (unknown := _unknown(key, known, shape.extras)) is None:
                 notes.own.append((shape, key))
             else:
-                notes.flaws.append(Flaw("MICS324", (*path, key), wrong))
-        for key in needed:
+                notes.flaws.append(Flaw("MICS324", (*path, key), unknown))
+        for key in shape.needed:
             if value.get(key) is None:
-                notes.flaws.append(Flaw("MICS320", (*path, key), "missing: every record of this type needs it"))
+                notes.flaws.append(Flaw("MICS320", (*path, key), _MISSING))
+        if isinstance(kind, str) and kind in shape.variants:
+            _explain_kind(value, kind, shape, path, notes)
 
     return look
 
 
+def _explain_kind(value: Line, kind: str, shape: Shape, path: Path, notes: Notes) -> None:
+    """What is wrong with which fields an object has, given the kind that its tag tells."""
+    needed = shape.variants[kind].needed
+    if value.get(needed) is None:
+        notes.add("MICS320", (*path, needed), f"missing: a {kind} needs it")
+    for key in shape.by_key:
+        if key in shape.foreign[kind] and value.get(key) is not None:
+            notes.add("MICS328", (*path, key), _FOREIGN)
+
+
 def _unknown(key: str, near: Nearby, extras: Extras) -> str | None:
     """What is wrong with a key that no field has."""
-    if extras is not Extras.NONE and not key.startswith("$"):
-        meant = near.of(key) if extras is Extras.CUSTOM else None
-        return None if meant is None else f"did you mean `{meant}`? Correct the key, or give it another name"
     meant = near.of(key)
     if meant is not None:
         return f"did you mean `{meant}`? Correct the key, or remove it"
-    return None if extras is Extras.ANY else _REMOVE
+    return _REMOVE if extras is Extras.NONE or key.startswith("$") else None
 
 
 def _look(holds: Kind | Shape | Many) -> Look:
     match holds:
         case Kind():
-            return _hash if holds is kinds.HASH else _ask(holds)
+            return _hash
         case Shape():
             return looker(holds)
         case Many():
             return _each(looker(holds.of))
-
-
-def _ask(kind: Kind) -> Look:
-    wrong = kind.wrong
-
-    def look(value: Any, path: Path, notes: Notes) -> None:
-        found = wrong(value)
-        if found is not None:
-            notes.flaws.append(Flaw(found[0], path, found[1]))
-
-    return look
 
 
 def _hash(value: Any, path: Path, notes: Notes) -> None:
@@ -114,6 +122,7 @@ def explain_object(line: Line, shape: Shape, rules: Together, notes: Notes) -> N
 def explain_text(line: bytes, shape: Shape, rules: Together) -> Notes:
     """Every flaw of one line of NDJSON that is not blank."""
     notes = Notes()
+    value: object
     try:
         value = _DECODE(line)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
@@ -162,9 +171,9 @@ _DEEP: Final = "nested too deeply to be read: write it flatter"
 
 
 def _read_again(line: bytes, notes: Notes) -> object:
-    """Why msgspec did not read a line, as a note; or the value, where it only holds numbers that are too large for it."""
+    """Why msgspec did not read a line, as a note; or the value, if it only holds numbers that are too large for it."""
     try:
-        text = line.decode()
+        text = line.removesuffix(b"\n").decode()
     except UnicodeDecodeError as error:
         notes.flaws.append(not_utf8(line, error))
         return None

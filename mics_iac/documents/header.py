@@ -27,7 +27,7 @@ _DATA: Final = frozenset({"update", "delete", "upsert"})
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """The names of the columns in lower case, those that are fields, and the flaws. Under a broken one no row counts."""
+    """The names of the columns in lower case, which are fields, and the flaws. Under a broken one no row is judged."""
 
     names: tuple[str, ...]
     fields: frozenset[str]

@@ -1,6 +1,7 @@
 """Judges the rows of CSV: a header with the names of the fields, and a record in each row (mediarithmics-api.md 4.4).
 
-Whole columns are looked at in one go; a row that is odd in one of them is looked at closely, as the record it stands for.
+Whole columns are looked at in one go; a row that is odd in one of them is looked at closely, as the record that it
+stands for.
 """
 
 from __future__ import annotations
@@ -34,8 +35,8 @@ class Rows:
 
     def look(self, piece: bytes) -> Looked:
         """Judge whole rows."""
-        records = _rows(piece)
-        looked = Looked(records, piece.count(b"\n") + (not piece.endswith(b"\n")))
+        records = self.records(piece)
+        looked = Looked(len(records), piece.count(b"\n") + (not piece.endswith(b"\n")))
         rows = list(enumerate(records))
         if self._header is None:
             rows = self._begin(rows, looked)
@@ -45,10 +46,17 @@ class Rows:
             self._look(rows, self._header, looked)
         return looked
 
-    def place(self, looked: Looked, number: int, flaw: Flaw) -> tuple[int, int, str]:
+    @staticmethod
+    def records(piece: bytes) -> list[bytes]:
+        """The rows of a piece; a newline between quotes ends none."""
+        lines = list(io.BytesIO(piece))
+        return _joined(lines) if b'"' in piece else lines
+
+    def place(self, piece: bytes, number: int, flaw: Flaw) -> tuple[int, int, str]:
         """How many lines of the piece stand before a flaw, its column, and the name of its field."""
-        lines = sum(record.count(b"\n") for record in looked.records[:number])
-        text = looked.records[number].removeprefix(MARK).decode(errors="replace")
+        records = self.records(piece)
+        lines = sum(record.count(b"\n") for record in records[:number])
+        text = records[number].removeprefix(MARK).decode(errors="replace")
         offset, field = self._spot(text, flaw)
         before = text[:offset]
         return lines + before.count("\n"), offset - before.rfind("\n"), field
@@ -120,11 +128,8 @@ class Rows:
                 self._met(length, number, looked)
 
 
-def _rows(piece: bytes) -> list[bytes]:
-    """The rows of a piece; a newline between quotes ends none."""
-    lines = list(io.BytesIO(piece))
-    if b'"' not in piece:
-        return lines
+def _joined(lines: Sequence[bytes]) -> list[bytes]:
+    """The rows that lines are; those of a cell with newlines are put together."""
     rows: list[bytes] = []
     held: list[bytes] = []
     quoted = False

@@ -167,6 +167,7 @@ def status(project: Project, *, refresh: bool = True) -> Status:
             executions=value.current.executions,
             doubts=value.current.doubts,
             former=tuple(f.id for f in value.former if not f.gone),
+            cuts=value.current.cuts,
         )
         for address, value in state.imports.items()
     ]

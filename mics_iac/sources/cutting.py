@@ -63,6 +63,7 @@ class _Run:
     """What all stretches of one content add to."""
 
     csv: bool
+    count: bool
     sieve: Callable[[], Filter] | None
     dropped: Counter
     whole: _Hash = field(default_factory=hashlib.sha256)
@@ -83,7 +84,8 @@ class Cutter:
     """Feed it a content's blocks, then `end` it.
 
     `ranges` are parts as they are given, the first ones; what is behind the last is cut by `limit`, but for the newline
-    that ends its last record, should that have been without one. With a `sieve`, parts hold what it keeps.
+    that ends its last record, should that have been without one. With a `sieve`, parts hold what it keeps. Without
+    `count`, lines and records are not counted, which does for a content that turns out to be one part.
     """
 
     def __init__(
@@ -93,14 +95,16 @@ class Cutter:
         limit: int,
         ranges: Sequence[tuple[int, int]] = (),
         sieve: Callable[[], Filter] | None = None,
+        count: bool = True,
     ) -> None:
         self._limit = limit
         self._bound = limit
-        self._run = _Run(csv, sieve, counter_of(csv=csv))
+        self._run = _Run(csv, count, sieve, counter_of(csv=csv))
         # Where stretches end, and whether they are parts: the ranges and what lies between them, backwards.
         self._edges = [edge for start, end in ranges for edge in ((start, False), (end, True))][::-1]
         self._edge: int | None = None
-        self._unended = False  # the last range ended within a line, and nothing came behind it yet
+        self._last = b""  # byte of the last stretch that was given
+        self._unended = False  # it is within a line, and nothing came behind it yet
         self._waiting: bytes | None = b"" if csv else None
         if not csv:
             self._begin()
@@ -142,6 +146,7 @@ class Cutter:
         """Begin the next stretch where the last one ended."""
         self._edge, given = self._edges.pop() if self._edges else (None, False)
         if self._edge is None:
+            self._unended = self._last not in {b"", b"\n"}
             self._stretch: _Stretch | _Gap = _Stretch(self._run, limit=self._limit, given=False)
         else:
             self._stretch = _Stretch(self._run, limit=_NO_LIMIT, given=True) if given else _Gap(self._run)
@@ -162,10 +167,9 @@ class Cutter:
             else:
                 room = self._edge - self._run.at
                 self._stretch.feed(block[:room])
+                self._last, block = block[room - 1 : room] or self._last, block[room:]
                 if self._run.at == self._edge:
                     self._turn()
-                    self._unended = self._edge is None and block[room - 1 : room] != b"\n"
-                block = block[room:]
 
     def _end_line(self, block: bytes) -> bytes:
         """Pass over the end of the line that the last range ended within, where there is nothing but that of it."""
@@ -213,7 +217,7 @@ class _Stretch:
         self._limit = limit
         self._given = given
         self._ends = ends_of(csv=run.csv)
-        self._counter = counter_of(csv=run.csv)
+        self._counter = counter_of(csv=run.csv, count=run.count)
         self._sieve = run.sieve() if run.sieve else None
         self._held = 0  # bytes that the sieve holds back
         header = run.header if run.at else b""

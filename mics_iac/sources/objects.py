@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import random
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from mics_iac.clouds.attempts import Attempts, Unsure
@@ -36,13 +36,14 @@ T = TypeVar("T")
 
 # Bytes of one block at least: few enough to hold many, enough that handing them over costs nothing.
 _BLOCK = 1 << 20
-# How many objects are listed in one go, and how many one glob may find: a store that never ends ends there.
+# How many objects are listed in one go; how many one glob may find, and look at: a store that never ends ends there.
 _PAGE = 1000
 _MOST = 1_000_000
+_MOST_SEEN = 20_000_000
 # A request with all of its answer may take as long as the file does; silence within it is bounded all the same.
 _WHOLE = "48h"
 # Where each cloud's own tools, or the library, take the address of a store from that is not the cloud's own.
-_ENDPOINTS: Mapping[BucketKind, tuple[str, ...]] = {
+ENDPOINTS: Mapping[BucketKind, tuple[str, ...]] = {
     "s3": ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"),
     "gs": ("GOOGLE_BASE_URL",),
     "az": ("AZURE_STORAGE_ENDPOINT", "AZURE_ENDPOINT"),
@@ -155,16 +156,16 @@ class _Bucket:
             self._walk(pattern, found)
         return {pattern.text: found[pattern.text]} if pattern.text in found else found
 
-    def _take(self, metas: list[ObjectMeta], pattern: Pattern, found: dict[str, Seal]) -> None:
+    def _take(self, metas: Sequence[ObjectMeta], pattern: Pattern, found: dict[str, Seal]) -> None:
         for meta in metas:
             key = meta["path"]
             if pattern.matches(key) or key == pattern.text:
                 found[key] = _seal_of(meta)
         if len(found) > _MOST:
-            raise SourceFailed(
-                f"more than {_MOST:,} objects of {self.where} match {visible(pattern.text)}",
-                remedy="write a narrower path, or several imports",
-            )
+            raise self._too_many(f"more than {_MOST:,} objects of {self.where} match {visible(pattern.text)}")
+
+    def _too_many(self, message: str) -> SourceFailed:
+        return SourceFailed(message, remedy="write a narrower path, or several imports")
 
     def _walk(self, pattern: Pattern, found: dict[str, Seal]) -> None:
         """Take all that matches of what lies below the pattern's folder, page by page, going on where one broke off."""
@@ -174,10 +175,14 @@ class _Bucket:
         if prefix[:-1].rpartition("/")[2] in {"", ".", ".."}:
             offset = None
         turns, last = self._turns()
+        seen = 0
         while True:
             try:
                 for page in self._pages(pattern.folder, offset):
                     self._take(page, pattern, found)
+                    seen += len(page)
+                    if seen > _MOST_SEEN:
+                        raise self._too_many(f"{self.where} has more than {_MOST_SEEN:,} objects to look through")
                     turns, last = self._turns()
                     offset = page[-1]["path"]
                     # Azure has accounts whose lists are in another order.
@@ -190,11 +195,12 @@ class _Bucket:
             else:
                 return
 
-    def _turns(self) -> tuple[Any, bool]:
+    def _turns(self) -> tuple[Iterator[bool], bool]:
+        """All attempts, the first of which is taken."""
         turns = iter(self.attempts)
         return turns, next(turns)
 
-    def _pages(self, folder: str, offset: str | None) -> Any:
+    def _pages(self, folder: str, offset: str | None) -> Iterator[Sequence[ObjectMeta]]:
         """The pages of a list, none of them empty."""
         store = self.store
         import obstore  # noqa: PLC0415 (an extra)
@@ -206,11 +212,11 @@ class _Bucket:
         except Exception as error:
             raise self.translated(error) from error
 
-    def _children(self, folder: str) -> list[ObjectMeta]:
+    def _children(self, folder: str) -> Sequence[ObjectMeta]:
         store = self.store
         import obstore  # noqa: PLC0415
 
-        return list(obstore.list_with_delimiter(store, folder or None)["objects"])
+        return obstore.list_with_delimiter(store, folder or None)["objects"]
 
     def _head(self, key: str) -> ObjectMeta | None:
         store = self.store
@@ -304,13 +310,14 @@ class _Opener:
         first, behind = answer.range
         if first != at:
             raise Unsure("it answers with other bytes than were asked for")
-        return _Piece(self._bucket, answer.stream(min_chunk_size=_BLOCK), behind - first)
+        return _Piece(self._bucket, answer.stream(min_chunk_size=_BLOCK), behind - first, size=answer.meta["size"])
 
 
 class _Piece:
     """The bytes of one answer, of which there are so many."""
 
-    def __init__(self, bucket: _Bucket, stream: BytesStream, left: int) -> None:
+    def __init__(self, bucket: _Bucket, stream: BytesStream, left: int, *, size: int) -> None:
+        self.size: int | None = size
         self._bucket = bucket
         self._stream: BytesStream | None = stream
         self._left = left
@@ -354,7 +361,7 @@ def _is_past(key: str, prefix: str) -> bool:
 def _place_of(path: ObjectPath, environ: Mapping[str, str]) -> BucketPlace:
     """The place of a bucket; where it is not the cloud's own, the environment says so."""
     endpoint = None
-    for name in _ENDPOINTS[path.kind]:
+    for name in ENDPOINTS[path.kind]:
         if text := environ.get(name, "").strip():
             try:
                 endpoint = read_url(text).rstrip("/")

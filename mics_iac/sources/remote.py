@@ -54,3 +54,7 @@ class RemoteSource:
                 return self._objects.open_raw(at, seal=seal, start=start, end=end)
             case WebPath():
                 return self._web.open_raw(at, seal=seal, start=start, end=end)
+
+    def close(self) -> None:
+        """Let idle connections go; may be called again, and the source used after it."""
+        self._web.close()

@@ -18,6 +18,11 @@ _PROGRESS = 1 << 20
 class Piece(Protocol):
     """The bytes of one answer."""
 
+    @property
+    def size(self) -> int | None:
+        """Bytes of the whole file, where the answer tells it."""
+        ...
+
     def next(self) -> bytes:
         """The next of them, `b""` at the end; Unsure where the connection broke."""
         ...
@@ -96,6 +101,8 @@ class Resuming:
     def _more(self) -> bytes:
         if self._piece is None:
             self._piece = self._open_at(self._at)
+            if self._end is not None and self._piece.size is not None:
+                self._end = min(self._end, self._piece.size)
         block = self._piece.next()
         self._at += len(block)
         if self._end is not None and self._at > self._end:

@@ -94,6 +94,13 @@ class WebSource:
             opener, start=start, end=end, attempts=self._attempts(url), wrong=lambda how: not_planned(url, how)
         )
 
+    def close(self) -> None:
+        """Let idle connections go; new ones are made where they are needed."""
+        with self._guard:
+            pools, self._pools = self._pools, {}
+        for pool in pools.values():
+            pool.clear()
+
     def ask(self, method: str, url: str, headers: Mapping[str, str]) -> urllib3.BaseHTTPResponse:
         """One request and its answer, whatever its status; the body is still to be read. Raises Unsure."""
         sent = {
@@ -200,13 +207,15 @@ class _Opener:
         self._opened = True
         self._seal = self._seal or seal
         # A server that cannot begin in the middle sends what is before it once more.
-        return _Piece(response, skip=at - first, most=None if self._end is None else self._end - at)
+        most = None if self._end is None else self._end - at
+        return _Piece(response, skip=at - first, most=most, size=size)
 
 
 class _Piece:
     """The bytes of one answer, but for so many first ones, and at most so many."""
 
-    def __init__(self, response: urllib3.BaseHTTPResponse, *, skip: int, most: int | None) -> None:
+    def __init__(self, response: urllib3.BaseHTTPResponse, *, skip: int, most: int | None, size: int | None) -> None:
+        self.size = size
         self._response = response
         self._skip = skip
         self._left = most

@@ -23,7 +23,7 @@ from tests.servers.stores import STORES
 from tests.store.stand import claim
 
 PAGE = (Path(__file__).parents[2] / "docs" / "remote.md").read_text(encoding="utf-8")
-BLOCKS = {mark: text for mark, text in re.findall(r"^```yaml (\w+)\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)}
+BLOCKS: dict[str, str] = dict(re.findall(r"^```yaml (\w+)\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL))
 STATES = {mark: text for mark, text in BLOCKS.items() if text.startswith("state:")}
 
 

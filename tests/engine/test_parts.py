@@ -9,6 +9,7 @@ from collections import Counter
 import pytest
 
 from mics_iac.core.plan import Skip, Upload
+from mics_iac.engine import workflow
 from mics_iac.errors import GuardRefused, PlanStale
 from mics_iac.sandbox.faults import Fault
 from tests.rig import Rig, digest, manifest, visits
@@ -192,3 +193,16 @@ def test_parts_of_an_ordered_import_go_one_after_the_other(big: Rig) -> None:
     big.apply()
     sent = [hashlib.sha256(big.sandbox.content(e.id)).hexdigest() for e in big.sandbox.executions()]
     assert sent == [p.sha256 for p in big.state().imports["fr/visits"].current.cuts[0].pieces]
+
+
+@pytest.mark.parametrize("by", ["recovery", "apply"])
+def test_a_lost_state_learns_the_cut_again(big: Rig, by: str) -> None:
+    big.apply()
+    big.state_path.unlink()
+    if by == "recovery":
+        workflow.recover(big.open())
+    else:
+        assert big.apply().exit_code == 0
+    declare(big, split="100MB")
+    assert big.plan().empty
+    assert records(big) == once(BIG)

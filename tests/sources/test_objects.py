@@ -67,6 +67,20 @@ def test_what_patterns_find(stored: Far) -> None:
     assert stored.find("*.json", allow_empty=True) == ([], [])
 
 
+@pytest.mark.parametrize(
+    "name", ["q?x=1.csv", "a b#c.csv", "100%25.csv", "[1]*.csv", "é\u0301.csv", "a+b&c=d~.csv", "…"]
+)
+def test_a_key_may_hold_any_letter(stored: Far, name: str) -> None:
+    stored.put(f"odd/{name}", name.encode())
+    stored.put("odd/[1].csv", b"x")
+    found, problems = stored.find("odd/*")
+    assert not problems
+    assert stored.root + f"odd/{name}" in [one.path for one in found]
+    for one in found:
+        if one.path.endswith(f"odd/{name}"):
+            assert stored.read(one) == name.encode()
+
+
 def test_a_file_is_the_same_by_its_name_and_by_a_pattern(stored: Far) -> None:
     stored.put("a.csv", b"abc")
     assert stored.find("a.csv") == stored.find("*.csv") == stored.find("**/a*")
@@ -147,10 +161,9 @@ def test_a_key_that_cannot_be_read_is_told_of(s3: Far, s3_server: Any) -> None:
     assert s3.names("more/*") == ["more/a"]
 
 
+@pytest.mark.parametrize("stored", ["s3", "az"], indirect=True)
 def test_an_object_that_is_encoded_and_does_not_say_so(stored: Far, request: pytest.FixtureRequest) -> None:
     server = request.getfixturevalue(f"{stored.kind}_server")
-    if stored.kind == "gs":
-        pytest.skip("this imitation keeps no such attribute")
     name, _, folder = stored.root.partition("://")[2].removeprefix("devstoreaccount1/").partition("/")
     store: Any = KINDS[stored.kind].store(server.url, name)
     for key in ("a.ndjson", "a.ndjson.gz"):
@@ -178,6 +191,15 @@ def test_who_may_not_list_is_told_so(stored: Far) -> None:
         assert "may list and read there" in str(refused.value.remedy)
 
 
+def test_a_bucket_of_another_region_is_told(s3: Far) -> None:
+    s3.put("a", b"x")
+    for status, body in ((301, "<Error><Code>PermanentRedirect</Code></Error>"), (400, WRONG_REGION)):
+        s3.break_(Fault("status", status=status, body=body))
+        with pytest.raises(SourceFailed, match="is in another region") as failed:
+            s3.find("*")
+        assert failed.value.remedy == "set AWS_REGION to its own"
+
+
 def test_a_list_that_nobody_answers_ends(stored: Far) -> None:
     stored.put("a", b"x")
     stored.break_(Fault("reset_before", methods=("GET",), times=None))
@@ -188,6 +210,7 @@ def test_a_list_that_nobody_answers_ends(stored: Far) -> None:
 
 
 CLOSED = "http://127.0.0.1:9"
+WRONG_REGION = "<Error><Code>AuthorizationHeaderMalformed</Code><Region>eu-west-1</Region></Error>"
 
 
 def test_nobody_there(monkeypatch: pytest.MonkeyPatch) -> None:
