@@ -35,7 +35,7 @@ class History:
 
     def owns(self, found: Loaded | FoundCut) -> bool:
         """Whether that was loaded by this import."""
-        return base_of(found.address) in self.bases or found.import_id == self.import_id
+        return found.import_id == self.import_id or base_of(found.address) in self.bases
 
     def loaded(self, sha256: str) -> list[Loaded]:
         """Where this import was sent these bytes, whatever became of it."""

@@ -71,7 +71,7 @@ class Loading:
             decided = verdicts.waiting(wanted, decided, f"`ordered`: waits for {loads.stops}")
         elif isinstance(decided, Stuck):
             loads.stops = decided.source
-        elif isinstance(decided, Skip) and not self._options.retry_failed and self._fell_short(target, decided):
+        elif wanted.declared.ordered and isinstance(decided, Skip) and self._fell_short(target, decided):
             loads.stops = f"{decided.source}, which went over its budget: raise `max_failures`, or use --retry-failed"
         if isinstance(decided, Upload):
             self._planned[*wanted.settings.kind, decided.sha256] = (wanted.address, decided.source)
@@ -161,6 +161,8 @@ class Loading:
 
     def _fell_short(self, target: _Target, skip: Skip) -> bool:
         """Whether the execution that loaded a part settled with more rejected records than the import allows."""
+        if self._options.retry_failed:
+            return False
         budget = target.wanted.declared.max_failures
         for found in target.history.loaded(skip.sha256):
             e = found.execution
