@@ -12,6 +12,17 @@ from pathlib import Path
 from typing import IO
 
 ROUTE = "/v1/datamarts/1/document_imports/2/executions"
+MANIFEST = """
+version: 1
+api: {{url: "{url}"}}
+datamarts:
+  fr:
+    id: "1"
+    imports:
+      visits: {{name: Visits, document_type: USER_ACTIVITY, sources: ["*.ndjson"]}}
+"""
+# Seconds after which a file counts as standing still, so that what was read of it is kept (`sources/cached`).
+STILL = 3.0
 
 
 @dataclass(frozen=True)

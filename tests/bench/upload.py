@@ -11,28 +11,19 @@ from __future__ import annotations
 
 import argparse
 import os
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
 
 from tests.bench.processes import CLIENT, Cost, measure
-from tests.bench.receiving import ROUTE, Receiver, forget, rate_of, receiving, write_activities
+from tests.bench.receiving import MANIFEST, ROUTE, STILL, Receiver, forget, rate_of, receiving, write_activities
 
 LEAST_RATIO = 0.8
 MOST_CPU = 2.0
 MOST_MEMORY = 100_000_000
 TRANSFERS = 4
-
-MANIFEST = """
-version: 1
-api: {{url: "{url}"}}
-datamarts:
-  fr:
-    id: "1"
-    imports:
-      visits: {{name: Visits, document_type: TEST, allow_unknown_document_type: true, sources: ["*.ndjson"]}}
-"""
 
 
 @dataclass(frozen=True)
@@ -67,6 +58,7 @@ def _measure(*, files: int, megabytes: int, rounds: int, tls: bool) -> dict[str,
             write_activities(path, megabytes * 1_000_000, seed=number)
         with receiving(folder, tls=tls) as to:
             (folder / "imports.yaml").write_text(MANIFEST.format(url=to.url))
+            time.sleep(STILL if megabytes >= 10 else 0)
             measure([*CLIENT, "plan", "-q", "-f", str(folder / "imports.yaml")], environment=to.environment)
             for _ in range(rounds):
                 for client, command in _commands(to, paths).items():

@@ -133,6 +133,20 @@ def test_of_a_grown_file_the_tail_is_loaded(big: Rig, split: str, name: str) -> 
         assert big.plan().empty
 
 
+def test_the_state_of_a_log_grows_with_the_log_alone(rig: Rig) -> None:
+    declare(rig, on_growth="tail", split="100MB")
+    log = ""
+    for hour in range(30):
+        log += visits(hour * 10, 1)
+        rig.write("data/log.ndjson", log)
+        rig.apply()
+    assert records(rig) == once(log)
+    cuts = rig.state().imports["fr/visits"].current.cuts
+    assert sum(len(cut.pieces) for cut in cuts) < 60
+    rig.write("data/log.ndjson", visits(0, 1) + visits(10, 1))
+    assert rig.plan().empty
+
+
 def test_a_file_that_grew_while_half_of_it_was_loaded_is_finished(big: Rig) -> None:
     big.fault(Fault("error", method="POST", path=UPLOADS, status=400, html=False, nth=3))
     big.apply()
