@@ -6,6 +6,7 @@ error is shown or where it was caught; an edge that catches a third party's erro
     MicsError                       1   anything else that stopped the run
     ├── UsageError                 64   the command line itself is wrong
     ├── ManifestInvalid             4   the manifest, with every problem found in it
+    ├── RecordsInvalid              4   data files, with what was found in their records
     ├── PlanStale                   5   the reviewed plan is not what would be done now
     ├── Locked                      6   somebody else holds the state
     ├── GuardRefused                8   a rule that protects data said no
@@ -14,6 +15,7 @@ error is shown or where it was caught; an edge that catches a third party's erro
     │   └── StateDamaged           10   not as it was written
     ├── StateConflict               1   somebody wrote the state behind our lock
     ├── SourceFailed                1   a data file cannot be read, or is not what was planned
+    │   └── SourceRefused           9   its place does not take the credentials, or they may not read there
     ├── StoreFailed                 1   the place of the state failed (disk full, no permission)
     │   └── StoreRefused            9   it does not take the credentials, or they may not do that
     ├── ApiError                    1   the platform, or the way to it
@@ -86,6 +88,23 @@ class ManifestInvalid(MicsError):
         super().__init__(f"the manifest is not valid: {count} problem{'s' if count != 1 else ''}")
 
 
+class RecordsInvalid(MicsError):
+    """Data files hold records that the platform would refuse.
+
+    `problems` has the first of each kind in each file; `more` counts the others.
+    """
+
+    exit_code = 4
+
+    def __init__(self, message: str, problems: list[Problem], *, more: int = 0) -> None:
+        self.problems = tuple(sorted(problems, key=_IN_ORDER))
+        self.more = more
+        super().__init__(
+            message,
+            remedy="mend the files; or set `on_invalid: skip` to load the others, or `ignore` a rule, on the import",
+        )
+
+
 class PlanStale(MicsError):
     """The plan that was reviewed is not what would be done now; `moved` names what changed since."""
 
@@ -141,6 +160,12 @@ class StateConflict(MicsError):
 
 class SourceFailed(MicsError):
     """A data file cannot be read, or its bytes are not the ones that were planned."""
+
+
+class SourceRefused(SourceFailed):
+    """The place of a data file does not take the credentials, or they may not list or read there."""
+
+    exit_code = 9
 
 
 class StoreFailed(MicsError):

@@ -13,7 +13,7 @@ are those of `import mics_iac`; what they return are values with types and docst
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -25,10 +25,10 @@ from mics_iac.core.state import State
 from mics_iac.core.status import Status
 from mics_iac.core.variables import VariableSources
 from mics_iac.embedded import open_sandbox, sandbox_folder
+from mics_iac.engine import checking, workflow
 from mics_iac.engine import project as projects
-from mics_iac.engine import workflow
+from mics_iac.engine.checking import Valid
 from mics_iac.engine.project import Project
-from mics_iac.engine.workflow import Checked
 from mics_iac.engine.world import Limits, nobody
 
 if TYPE_CHECKING:  # most scripts have no use for the sandbox
@@ -59,7 +59,7 @@ def open_project(  # noqa: PLR0913 (one keyword for each choice)
     """
     path = Path(manifest)
     with _adapter(path, wanted=sandbox) as adapter:
-        yield projects.open_project(
+        project = projects.open_project(
             projects.Inputs(
                 manifest_path=path,
                 environment=environment,
@@ -73,6 +73,8 @@ def open_project(  # noqa: PLR0913 (one keyword for each choice)
                 who="script",
             )
         )
+        with closing(project.world.source):
+            yield project
 
 
 @contextmanager
@@ -86,14 +88,23 @@ def _adapter(path: Path, *, wanted: bool) -> Iterator[SandboxAdapter | None]:
         yield SandboxAdapter(sandbox)
 
 
-def check(project: Project) -> Checked:
-    """Find and read the files that the manifest names. Raises ManifestInvalid, SourceFailed; needs no token."""
-    return workflow.check(project)
+def check(project: Project, *, records: bool = True, fetch: bool = False) -> Valid:
+    """Find and read the files that the manifest names, and check their records; without `records` none is read.
+
+    Remote files are read with `fetch` alone.
+
+    Needs no token. Raises ManifestInvalid and SourceFailed. Look at `refused` for files that would not be loaded.
+    """
+    return checking.check(project, records=records, fetch=fetch)
 
 
-def plan(project: Project, options: Options | None = None, *, refresh: bool = True) -> Plan:
-    """What `apply` would do now. Changes nothing and takes no lock; look at `plan.empty` and `plan.refusals`."""
-    return workflow.plan(project, options or Options(), refresh=refresh)
+def plan(project: Project, options: Options | None = None, *, refresh: bool = True, fetch: bool = True) -> Plan:
+    """What `apply` would do now. Changes nothing and takes no lock.
+
+    Look at `plan.empty`, `plan.refusals` and `plan.invalid`. Without `fetch` remote objects are not read: such a plan
+    can be looked at, and not be given to `apply`.
+    """
+    return workflow.plan(project, options or Options(), refresh=refresh, fetch=fetch)
 
 
 def apply(project: Project, saved: Plan | None = None, options: Options | None = None) -> Outcome:

@@ -28,6 +28,31 @@ class Golden(Protocol):
     def __call__(self, name: str, text: str) -> None: ...
 
 
+# Whose tests start whole commands: they mostly wait, for processes and for a platform that takes its time.
+WAITING = {"bench", "cli", "docs"}
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Where workers share the tests: the slow ones first, and those that wait spread among those that compute.
+
+    Else a worker would be left with the slow ones when the others are done, and all would wait at the same time.
+    """
+    if not hasattr(config, "workerinput"):
+        return
+    here = Path(__file__).parent
+    streams: dict[tuple[bool, bool], list[pytest.Item]] = {}
+    for item in items:
+        slow = item.get_closest_marker("slow") is not None
+        streams.setdefault((not slow, item.path.relative_to(here).parts[0] in WAITING), []).append(item)
+    # Each stream is spread evenly over all tests of its speed, in the order that it has.
+    moments = {
+        item: (quick, number / len(stream))
+        for (quick, _), stream in streams.items()
+        for number, item in enumerate(stream)
+    }
+    items.sort(key=moments.__getitem__)
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--update-golden", action="store_true", help="rewrite tests/golden with what comes out now")
 

@@ -88,6 +88,7 @@ class Rig:
         self.limits = Limits()
         self.environment: str | None = None
         self.variables: dict[str, str] = {}
+        self.environ: dict[str, str] = {}
         self.page_size = 500
         self.backend: Callable[[], Backend] | None = None
         """Another place for the state, made anew for each run."""
@@ -123,6 +124,7 @@ class Rig:
             manifest_path=self.manifest,
             environment=self.environment,
             variables=VariableSources(flags=self.variables),
+            environ=self.environ,
             sandbox=SandboxAdapter(self.sandbox, self.faults, wait=self._wait),
             limits=self.limits,
             tell=self._tell,
@@ -140,8 +142,8 @@ class Rig:
             return project
         return replace(project, world=replace(project.world, backend=self.backend()))
 
-    def plan(self, *, refresh: bool = True, **options: object) -> Plan:
-        return workflow.plan(self.open(), _options(options), refresh=refresh)
+    def plan(self, *, refresh: bool = True, fetch: bool = False, **options: object) -> Plan:
+        return workflow.plan(self.open(), _options(options), refresh=refresh, fetch=fetch)
 
     def apply(
         self,

@@ -16,8 +16,9 @@ ALLOWED = {
     "core": {"core", "documents", "errors"},
     "api": {"api", "core", "errors"},
     "documents": {"documents", "errors"},
-    "sources": {"sources", "documents", "core", "errors"},
-    "store": {"store", "core", "errors"},
+    "clouds": {"clouds", "core", "errors"},
+    "sources": {"sources", "clouds", "documents", "core", "errors"},
+    "store": {"store", "clouds", "core", "errors"},
     "engine": {"engine", "documents", "api", "sources", "store", "core", "errors"},
     "reporting": {"reporting", "documents", "core", "errors"},
     "sandbox": {"sandbox"},
@@ -42,15 +43,25 @@ ALLOWED = {
 
 # Who may open files. Everything else gets bytes, or a port.
 FILES = ("mics_iac.store.", "mics_iac.sources.", "mics_iac.cli.", "mics_iac.sandbox.", "mics_iac.engine.manifest_files",
-         "mics_iac.engine.upload", "mics_iac.engine.project", "mics_iac.api.network", "mics_iac.embedded")  # fmt: skip
+         "mics_iac.engine.upload", "mics_iac.engine.slices", "mics_iac.engine.project", "mics_iac.api.network",
+         "mics_iac.clouds.opened", "mics_iac.embedded")  # fmt: skip
 OPENERS = {"open", "read_text", "read_bytes", "write_text", "write_bytes", "unlink", "mkdir", "touch"}
 
 
 # Who may know a library of others. Ruff says it too, where one forgets; it cannot say it of half a file's imports.
 LIBRARIES = {
     "requests": ("api.transport", "api.exchange", "api.adapter", "sandbox."),
-    "urllib3": ("api.exchange", "api.adapter", "sandbox.", "store.stateserver"),
-    "obstore": ("store.bucket", "store.buckets"),
+    "urllib3": (
+        "api.exchange",
+        "api.adapter",
+        "sandbox.",
+        "clouds.web",
+        "store.stateserver",
+        "sources.web",
+        "sources.answers",
+        "sources.login",
+    ),
+    "obstore": ("clouds.", "store.bucket", "sources.objects"),
     "yaml": ("core.yamltree",),
     "deepdiff": ("core.diff",),
     "click": ("cli.",),

@@ -2,24 +2,84 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from collections.abc import Mapping
+from functools import partial
 
+from mics_iac import __version__
 from mics_iac.cli.options import Common
+from mics_iac.cli.seeing import from_here, from_repository
 from mics_iac.cli.session import session
-from mics_iac.engine.workflow import check
+from mics_iac.core.records import invalid
+from mics_iac.engine.checking import Valid, check
 from mics_iac.engine.world import Limits
+from mics_iac.errors import RecordsInvalid
 from mics_iac.reporting.figures import counted, size
-from mics_iac.reporting.lines import Span, line
+from mics_iac.reporting.findings import checked_json, fate_lines, finding_lines
+from mics_iac.reporting.github import finding_annotations
+from mics_iac.reporting.lines import Line, Span, line, told
+
+FORMAT_VERSION = "1.0"
 
 
-def validate(given: Common) -> int:
-    """Check the manifest and its files, and say what was found."""
+def validate(given: Common, *, records: bool, fetch: bool) -> int:
+    """Check the manifest, its files and their records, and say what was found; exit 4 for a file that is refused."""
     with session(given, Limits()) as run:
-        found = check(run.project)
-    if given.screen.json:
-        given.screen.document({"valid": True, **asdict(found)})
-        return 0
+        found = check(run.project, records=records, fetch=fetch)
+    screen = given.screen
+    if screen.json:
+        screen.document(_document(found))
+    else:
+        at = partial(from_here, given)
+        if screen.format == "github":
+            annotations = finding_annotations(found.checked, at=lambda s: from_repository(screen.environ, at(s)))
+            screen.out("".join(f"{one}\n" for one in annotations))
+        else:
+            screen.warn(finding_lines(found.checked, at=at))
+        screen.warn([*fate_lines(found.checked, at=at), *_remedy(found)])
+        screen.show([_figures_line(found)])
+    return RecordsInvalid.exit_code if found.refused else 0
+
+
+def _remedy(found: Valid) -> list[Line]:
+    """What to do about files that would be refused."""
+    if not found.refused:
+        return []
+    error = invalid(found.refused)
+    return [*told(Span("Error: ", "error"), message=error.message), *told("  ", message=error.remedy or "")]
+
+
+def _figures_line(found: Valid) -> Line:
+    verdict = Span("Not valid: ", "error") if found.refused else Span("Valid: ", "add")
     where = f"{counted(found.imports, 'import')} in {counted(found.datamarts, 'datamart')}"
-    figures = f"{counted(found.files, 'file')} ({size(found.bytes)}, {counted(found.records, 'record')})"
-    given.screen.show([line(Span("Valid: ", "add"), f"{where}, {figures}.")])
-    return 0
+    files = f"{counted(found.files, 'file')} ({size(found.bytes)}{_read(found)})"
+    noted = [(_total(found, "errors"), "error"), (_total(found, "warnings"), "warning")]
+    counts = "".join(f", {counted(count, noun)}" for count, noun in noted if count)
+    return line(verdict, f"{where}, {files}{counts}.")
+
+
+def _read(found: Valid) -> str:
+    if found.unread == found.files:
+        return ", not read" if found.files else ""
+    unread = f"; {counted(found.unread, 'remote file')} not read" if found.unread else ""
+    return f", {counted(found.records, 'record')}{unread}"
+
+
+def _total(found: Valid, which: str) -> int:
+    return sum(sum(getattr(one, which).values()) for one in found.checked)
+
+
+def _document(found: Valid) -> Mapping[str, object]:
+    return {
+        "format_version": FORMAT_VERSION,
+        "mics_iac_version": __version__,
+        "valid": not found.refused,
+        "datamarts": found.datamarts,
+        "imports": found.imports,
+        "files": found.files,
+        "bytes": found.bytes,
+        "records": found.records,
+        "unread": found.unread,
+        "errors": _total(found, "errors"),
+        "warnings": _total(found, "warnings"),
+        "checked": [checked_json(one) for one in found.checked],
+    }

@@ -23,7 +23,7 @@ EXIT_CODES = (
     (1, "error"),
     (2, "changes present (plan --detailed-exitcode only)"),
     (3, "apply incomplete: run it again"),
-    (4, "manifest invalid"),
+    (4, "manifest or records invalid"),
     (5, "the saved plan is stale"),
     (6, "locked by somebody else"),
     (7, "an execution failed or went over its budget"),
@@ -37,7 +37,7 @@ EXIT_CODES = (
 
 COMMANDS = {
     "init": Entry("mics_iac.cli.cmd_init", "Write a manifest to start from."),
-    "validate": Entry("mics_iac.cli.cmd_validate", "Check the manifest and find its files; no network."),
+    "validate": Entry("mics_iac.cli.cmd_validate", "Check the manifest, its files and their records."),
     "plan": Entry("mics_iac.cli.cmd_plan", "Show what apply would do."),
     "apply": Entry("mics_iac.cli.cmd_apply", "Create and change imports, load each file once."),
     "status": Entry("mics_iac.cli.cmd_status", "Show imports, executions and record counts."),
@@ -137,14 +137,26 @@ def _fail(screen: Screen, error: MicsError) -> int:
     from mics_iac.reporting.lines import json_text  # noqa: PLC0415 (kept out of the start-up of --help)
 
     try:
-        if screen.json:
-            screen.err(json_text(error_json(error)))
-        else:
-            screen.warn(error_lines(error))
+        match screen.format:
+            case "json":
+                screen.err(json_text(error_json(error)))
+            case "github":
+                _annotate(screen, error)
+                screen.warn(error_lines(error, problems=False))
+            case "text":
+                screen.warn(error_lines(error))
     except MicsError:
         pass  # nowhere left to say it; the exit code does
     _debug(screen, error)
     return exit_code(error)
+
+
+def _annotate(screen: Screen, error: MicsError) -> None:
+    from mics_iac.cli.seeing import from_repository  # noqa: PLC0415 (kept out of the start-up of --help)
+    from mics_iac.reporting.github import error_annotations  # noqa: PLC0415 (kept out of the start-up of --help)
+
+    found = error_annotations(error, at=lambda path: from_repository(screen.environ, path))
+    screen.out("".join(f"{one}\n" for one in found))
 
 
 def _crash(screen: Screen, error: Exception) -> int:

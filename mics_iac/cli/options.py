@@ -120,8 +120,8 @@ def _set_flag(name: str) -> Callable[[click.Context, click.Parameter, bool], Non
     return put
 
 
-def _set_json(ctx: click.Context, _param: click.Parameter, value: str) -> None:
-    ctx.obj.json = value == "json"
+def _set_format(ctx: click.Context, _param: click.Parameter, value: str) -> None:
+    ctx.obj.format = value
 
 
 def output(command: F) -> F:
@@ -129,19 +129,28 @@ def output(command: F) -> F:
     return _with(_OUTPUT, formatted(command))
 
 
-def formatted(command: F) -> F:
-    """Text or JSON."""
-    choice = click.Choice(["text", "json"])
+def formatted(command: F, *, annotating: bool = False) -> F:
+    """Text or JSON; or, where a command is `annotating`, what GitHub shows beside the lines of files."""
+    also = " github prints annotations, too." if annotating else ""
     put: Decorator[F] = option(
-        "--format", type=choice, default="text", show_default=True, is_eager=True, expose_value=False,
-        callback=_set_json, help="How to print the result; with json, an error is JSON on standard error too.",
+        "--format", type=click.Choice(["text", "json", "github"] if annotating else ["text", "json"]), default="text",
+        show_default=True, is_eager=True, expose_value=False, callback=_set_format,
+        help=f"How to print the result; with json, an error is JSON on standard error too.{also}",
     )  # fmt: skip
     return put(command)
 
 
 def common(command: F) -> F:
     """Gather what names a manifest and its environment into one `Common`, passed first."""
+    return _with(_OUTPUT, formatted(_gathering(command)))
 
+
+def annotating(command: F) -> F:
+    """The same for a command that can print annotations."""
+    return _with(_OUTPUT, formatted(_gathering(command), annotating=True))
+
+
+def _gathering(command: F) -> F:
     @wraps(command)
     @click.pass_obj
     def packed(screen: Screen, /, **given: Any) -> Any:
@@ -161,7 +170,7 @@ def common(command: F) -> F:
         screen.echo = gathered.echo
         return command(gathered, **given)
 
-    return _with(_MANIFEST, output(packed))  # type: ignore[return-value]  # click adds options to the same function
+    return _with(_MANIFEST, packed)  # type: ignore[return-value]  # click adds options to the same function
 
 
 def _typed_place(state: str | None, *, sandbox: bool) -> str | None:

@@ -12,6 +12,7 @@ from mics_iac.cli.options import Common
 from mics_iac.cli.saving import checked_target, save
 from mics_iac.cli.session import echo_options, options_of, session
 from mics_iac.core.plan import Options, encode_plan
+from mics_iac.core.records import invalid
 from mics_iac.engine import workflow
 from mics_iac.engine.world import Limits
 from mics_iac.errors import GuardRefused
@@ -26,22 +27,30 @@ def plan(
     chosen: Mapping[str, Any],
     *,
     out: str | None,
+    fetch: bool,
     detailed_exitcode: bool,
     no_refresh: bool,
     parallelism: int,
 ) -> int:
-    """Plan, show, and save if asked; a plan with refusals is shown and not saved (exit 8)."""
+    """Plan, show, and save if asked; one with refusals (exit 8) or invalid records (exit 4) is shown and not saved.
+
+    What is saved pins the bytes of every file, so that all of them are read.
+    """
     options = options_of(chosen)
     target = checked_target(given.at(out), kind="plan", may_replace=_is_plan) if out is not None else None
     with session(given, Limits(parallelism=parallelism)) as run:
-        made = workflow.plan(run.project, options, refresh=not no_refresh)
+        made = workflow.plan(run.project, options, refresh=not no_refresh, fetch=fetch or out is not None)
     if given.screen.json:
         given.screen.document(plan_json(made))
     else:
-        hint = None if in_ci(given.screen.environ) or made.refusals else _next(given, options, out)
+        barred = made.refusals or made.invalid
+        hint = None if in_ci(given.screen.environ) or barred else _next(given, options, out)
         given.screen.show(plan_lines(made, every=given.screen.verbose, hint=hint))
     if made.refusals:
         given.screen.warn(refusal_lines(made))
+    if made.invalid:
+        raise invalid(made.invalid)
+    if made.refusals:
         return GuardRefused.exit_code
     if target is not None:
         save(encode_plan(made), target, kind="plan")

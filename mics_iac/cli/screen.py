@@ -22,21 +22,27 @@ if TYPE_CHECKING:  # the reports cost start-up time that `--help` need not pay
 _CALL = re.compile(r"mics-iac (state [a-z]+|lock [a-z]+|force-unlock)\b")
 
 Color: TypeAlias = Literal["auto", "always", "never"]
+Format: TypeAlias = Literal["text", "json", "github"]
 
 
 class Screen:
-    """The two streams of a process and how the user wants them. `json`: the results are documents."""
+    """The two streams of a process and how the user wants them."""
 
     def __init__(self, out: TextIO, err: TextIO, environ: Mapping[str, str]) -> None:
         self._out: TextIO | None = out
         self._err: TextIO | None = err
         self.environ = environ
         self.color: Color = "auto"
-        self.json = False
+        self.format: Format = "text"
         self.quiet = False
         self.verbose = False
         # The options that name the same manifest again, for the commands that a message names.
         self.echo: Callable[[], str] = str
+
+    @property
+    def json(self) -> bool:
+        """Whether results and errors are documents."""
+        return self.format == "json"
 
     @property
     def out_terminal(self) -> bool:
@@ -106,7 +112,12 @@ class Screen:
 
         echo = self.echo()
         named = (_naming(one, echo) for one in lines) if echo else lines
-        return write(named, palette=Palette(on=self._colored(stream)), width=_width(stream))
+        text = write(named, palette=Palette(on=self._colored(stream)), width=_width(stream))
+        if self.format != "github":
+            return text
+        from mics_iac.reporting.github import harmless  # noqa: PLC0415 (kept out of the start-up of --help)
+
+        return harmless(text)
 
     def _colored(self, stream: TextIO | None) -> bool:
         """Whether to colour: the user's word first, then NO_COLOR, FORCE_COLOR, the kind of terminal (no-color.org)."""

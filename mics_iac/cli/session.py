@@ -6,7 +6,7 @@ The one place where options become what the engine takes.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -66,7 +66,9 @@ def session(given: Common, limits: Limits, *, saved: Plan | None = None) -> Iter
             who=who(environ),
             run_url=run_url(environ),
         )
-        yield Session(open_project(inputs) if saved is None else open_saved(inputs, saved), display, handler)
+        project = open_project(inputs) if saved is None else open_saved(inputs, saved)
+        with closing(project.world.source):
+            yield Session(project, display, handler)
 
 
 def _token(given: Common, stop: Stop) -> Callable[[], str]:

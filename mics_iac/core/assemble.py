@@ -12,10 +12,11 @@ from typing import Final, TypeVar
 from mics_iac.core.crosscheck import StatedImport, StatedMove
 from mics_iac.core.explain import Trie
 from mics_iac.core.manifest import Import, Moved, Place, SourceSpec, StateSettings
-from mics_iac.core.model import DefaultsModel, ImportModel, ManifestModel, SourceModel, StateModel
+from mics_iac.core.model import DefaultsModel, ImportModel, ManifestModel, SourceModel
 from mics_iac.core.place import BucketPlace, FilePlace, HttpPlace, StatePlace
 from mics_iac.core.scalars import TRUE
 from mics_iac.core.statecheck import StatedState
+from mics_iac.core.statemodel import StateModel
 from mics_iac.core.yamltree import Faulty, YamlList, YamlMap
 
 T = TypeVar("T")
@@ -218,6 +219,11 @@ def _import(
         protect=_first(one.protect, defaults.protect),
         max_failures=_first(one.max_failures, defaults.max_failures),
         ordered=_first(one.ordered, defaults.ordered),
+        split=_first(one.split, defaults.split),
+        on_invalid=_first(one.on_invalid, defaults.on_invalid),
+        on_growth=_first(one.on_growth, defaults.on_growth),
+        ignore=frozenset(_first(one.ignore, defaults.ignore)),
+        strict=_first(one.strict, defaults.strict),
         allow_shared_content=one.allow_shared_content,
         place=place,
         name_place=body.value_place("name"),

@@ -68,14 +68,18 @@ CODES: Final[dict[str, str]] = {
     "MICS138": "variable value is not text",
     "MICS139": "variable name with characters that are not allowed",
     "MICS140": "lock address does not go with the address",
-    # 2xx: where the data files are
+    "MICS141": "size not understood",
+    "MICS142": "unknown rule for records",
+    # 2xx: where the data files are. 203 was a remote source, which were not supported then.
     "MICS201": "glob matches nothing",
     "MICS202": "path leaves the manifest's folder",
-    "MICS203": "remote source not supported yet",
     "MICS204": "source is not a readable file",
     "MICS205": "source is empty",
     "MICS206": "source is over the size limit",
     "MICS207": "one file found by two sources",
     "MICS208": "path not usable",
     "MICS209": "unknown scheme",
+    "MICS210": "glob at a web server",
+    "MICS211": "credentials or a query in a source",
+    "MICS212": "web server points elsewhere",
 }

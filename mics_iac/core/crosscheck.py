@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from mics_iac.core.manifest import DOCUMENT_TYPES, Place
+from mics_iac.core.remote import is_remote
 from mics_iac.core.scalars import UNKNOWN_TYPE
 from mics_iac.core.wording import Hints, listed, quoted, visible
 from mics_iac.errors import Problem
@@ -35,7 +36,7 @@ class StatedImport:
     any_type: bool
     """Document types that the tool does not know pass, or may do."""
     confined: tuple[tuple[str, Place], ...]
-    """Paths of sources that must stay in the manifest's folder."""
+    """Paths of sources that must stay in the manifest's folder, remote ones among them: these are in none."""
     place_of: Callable[[str], Place]
     """Place of the value of a key that is not None here."""
 
@@ -73,7 +74,7 @@ def import_faults(one: StatedImport, *, hints: Hints) -> Iterator[Problem]:
         message = f"the batch {quoted(one.batch)} does not stand in the name {quoted(one.name)}; put it there"
         yield _at(one.place_of("name"), "MICS115", message)
     for path, place in one.confined:
-        if path.startswith("/") or ".." in path.split("/"):
+        if not is_remote(path) and (path.startswith("/") or ".." in path.split("/")):
             # As the path is written; links are followed, and this is checked again, when the files are found.
             message = f"{quoted(path)} leaves the manifest's folder; set `allow_outside: true` on it to allow that"
             yield _at(place, "MICS202", message)

@@ -7,33 +7,44 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from mics_iac.core.content import Content
 from mics_iac.core.manifest import Import, Moved
 from mics_iac.core.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
-    """The bytes of one upload: where they are, and what they are.
+class Grown:
+    """The first `bytes` bytes of a source are content of this `sha256` that was loaded, or begun to be.
 
-    `source` is the path as the manifest's folder sees it, `number` counts from 1 within it. `lines` counts line ends
-    (and a last line without one), `records` what is neither blank nor a CSV header: the platform's own count may be
-    either, or one away from it (mediarithmics-api.md 3.1, the counting rule is not documented).
+    `whole_records`: what follows begins with a record of its own; else the last record was changed, too.
     """
 
-    source: str
-    number: int
     sha256: str
     bytes: int
-    lines: int
-    records: int
+    whole_records: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SourceFile:
+    """One file found for an import.
+
+    `path` is as the manifest's folder sees it, or a URL; `bytes` as it is stored, compressed or not. `seal` is what a
+    store says of a remote object's content, None for a file here. `content` is None for what was not read.
+    """
+
+    path: str
+    bytes: int
+    seal: str | None
+    content: Content | None
+    grown: Grown | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class DesiredImport:
-    """One declared import, and the parts that should be loaded through it, in the order of the manifest."""
+    """One declared import, and the files that should be loaded through it, in the order of the manifest."""
 
     declared: Import
-    parts: tuple[Part, ...] = ()
+    sources: tuple[SourceFile, ...] = ()
 
     @property
     def address(self) -> str:

@@ -13,6 +13,7 @@ from mics_iac.core.plan import (
     Change,
     Create,
     Effect,
+    Fetch,
     Guard,
     Keep,
     Move,
@@ -23,6 +24,7 @@ from mics_iac.core.plan import (
     fingerprint,
 )
 from mics_iac.core.selection import moves_of, selected
+from mics_iac.core.settings import Settings
 
 
 def to_ask(desired: Desired, ledger: Ledger, options: Options, *, refresh: bool) -> dict[str, set[str]]:
@@ -67,7 +69,7 @@ def to_check(plan: Plan, ledger: Ledger) -> dict[str, set[str]]:
                 ask(action.after.datamart_id)
             case Adopt() | Change():
                 ask(action.before.datamart_id).add(action.id)
-            case Upload() | Guard() | Move():
+            case Upload() | Fetch() | Guard() | Move():
                 settings = ledger.settings(held.get(action.address, action.address))
                 if settings is not None:
                     ask(settings.datamart_id)
@@ -87,7 +89,7 @@ def to_list(plan: Plan, ledger: Ledger) -> dict[str, tuple[str, str]]:
     """
     there = {a.address: (a.id, a.settings.datamart_id) for a in plan.actions if isinstance(a, Keep)}
     there |= {a.address: (a.id, a.before.datamart_id) for a in plan.actions if isinstance(a, Adopt | Change)}
-    wanted = {a.address for a in plan.actions if isinstance(a, Upload | Stuck)} & there.keys()
+    wanted = {a.address for a in plan.actions if isinstance(a, Upload | Fetch | Stuck)} & there.keys()
     found = {there[a][0]: (there[a][1], a) for a in sorted(wanted)}
     for loaded in ledger.unsettled():
         found.setdefault(loaded.import_id, (ledger.datamart_of(loaded), loaded.address))
@@ -100,16 +102,22 @@ def to_list(plan: Plan, ledger: Ledger) -> dict[str, tuple[str, str]]:
 
 def failed_in(plan: Plan, ledger: Ledger) -> dict[str, tuple[str, str]]:
     """The imports in which failed what is to be loaded, as of `to_list`: it may have run again since."""
-    kinds = {a.address: a.settings.kind for a in plan.actions if isinstance(a, Keep)}
-    kinds |= {a.address: a.before.kind for a in plan.actions if isinstance(a, Adopt)}
-    kinds |= {a.address: a.after.kind for a in plan.actions if isinstance(a, Create | Change)}
+    settings = settings_in(plan)
+    living = {kind[0]: ledger.living(kind[0]) for kind in {s.kind for s in settings.values()}}
     found: dict[str, tuple[str, str]] = {}
     for upload in plan.uploads:
-        kind = kinds[upload.address]
+        kind = settings[upload.address].kind
         for loaded in ledger.loaded(kind, upload.sha256):
-            if loaded.failed and loaded.import_id in ledger.living(kind[0]):
+            if loaded.failed and loaded.import_id in living[kind[0]]:
                 found[loaded.import_id] = (kind[0], loaded.address)
     return found
+
+
+def settings_in(plan: Plan) -> dict[str, Settings]:
+    """The settings that each import of a plan has once it is applied, by address."""
+    settings = {a.address: a.settings for a in plan.actions if isinstance(a, Keep)}
+    settings |= {a.address: a.before for a in plan.actions if isinstance(a, Adopt)}
+    return settings | {a.address: a.after for a in plan.actions if isinstance(a, Create | Change)}
 
 
 def pins_of(effects: Iterable[Effect], observed: Observed, ledger: Ledger) -> dict[str, str]:
@@ -130,7 +138,7 @@ def pins_of(effects: Iterable[Effect], observed: Observed, ledger: Ledger) -> di
                 pins |= _pin(action.before.datamart_id, action.id, observed)
             case Change():
                 pins |= _pin(action.before.datamart_id, action.id, observed)
-            case Upload() | Guard() | Move():
+            case Upload() | Fetch() | Guard() | Move():
                 address = held.get(action.address, action.address)
                 import_id, settings = ledger.import_id(address), ledger.settings(address)
                 if import_id is not None and settings is not None:

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 import msgspec
 
 from mics_iac.core.settings import Settings
+from mics_iac.core.state import Cut
 from mics_iac.errors import StateDamaged, StateUnreadable
 
 
@@ -131,6 +132,14 @@ class UploadBegun(_Entry, frozen=True, tag="upload-begun"):
     strangers: tuple[str, ...] = ()
 
 
+class SourceCut(_Entry, frozen=True, tag="source-cut"):
+    """How a source of this import is loaded, before the first part of it is sent. See `state.Cut`."""
+
+    address: str
+    import_id: str
+    cut: Cut
+
+
 class UploadAccepted(_Entry, frozen=True, tag="upload-accepted"):
     """The platform took the part and made an execution of it."""
 
@@ -230,6 +239,7 @@ Entry = (
     | ImportGone
     | ImportMoved
     | ImportForgotten
+    | SourceCut
     | UploadBegun
     | UploadAccepted
     | UploadDoubted

@@ -15,14 +15,20 @@ from typing import TypeAlias, assert_never
 import msgspec
 
 from mics_iac.core import journal
-from mics_iac.core.address import base_of
-from mics_iac.core.loaded import Doubting, Loaded, OpenDoubt
-from mics_iac.core.observed import ENDED
+from mics_iac.core.index import Index
+from mics_iac.core.loaded import Doubting, FoundCut, Loaded, OpenDoubt
+from mics_iac.core.observed import ENDED, FAILED
 from mics_iac.core.settings import Settings
 from mics_iac.core.slots import HeldImport, Outcome, Slot
 from mics_iac.core.state import Creating, Doubt, Execution, ImportState, Incarnation, State, Stranger
 
-_ToImport: TypeAlias = journal.UploadBegun | journal.ExecutionAdopted | journal.StrangerRead | journal.StrangerDismissed
+_ToImport: TypeAlias = (
+    journal.SourceCut
+    | journal.UploadBegun
+    | journal.ExecutionAdopted
+    | journal.StrangerRead
+    | journal.StrangerDismissed
+)
 _ToSlot: TypeAlias = (
     Outcome
     | _ToImport
@@ -45,16 +51,13 @@ class Ledger:
         }
         self._creating = dict(state.creating)
         self._forgotten = {address: [HeldImport.thaw(i) for i in held] for address, held in state.forgotten.items()}
-        # By sha256, where it was accepted (address, import id, execution id). Places that a move or a change of
-        # settings left behind stay in it: `loaded` looks whether each still holds.
-        self._contents: dict[str, dict[tuple[str, str, str], None]] = {}
-        self._newest: dict[tuple[str, str], Execution] = {}
+        self._index = Index()
         for address, slot in self._slots.items():
             for import_ in [*slot.former, slot.current]:
-                self._index_all(address, import_)
+                self._index.add(address, import_)
         for address, held in self._forgotten.items():
             for import_ in held:
-                self._index_all(address, import_)
+                self._index.add(address, import_)
 
     def state(self) -> State:
         """The state as it stands now, with addresses in order."""
@@ -134,12 +137,31 @@ class Ledger:
 
     def loaded(self, kind: tuple[str, str], sha256: str) -> list[Loaded]:
         """Where this content was accepted, in this datamart and document type, under whatever address."""
-        found = [self._accepted(*place) for place in self._contents.get(sha256, ())]
-        return [
-            Loaded(place, i.id, execution, i.gone)
-            for place, i, execution in (one for one in found if one is not None)
-            if i.settings.kind == kind and execution.sha256 == sha256
-        ]
+        found: list[Loaded] = []
+        for address, import_id, execution_id in self._index.executions(sha256):
+            for import_ in self._held(address):
+                if import_.id == import_id and (execution := import_.executions.get(execution_id)) is not None:
+                    if import_.settings.kind == kind and execution.sha256 == sha256:
+                        found.append(Loaded(address, import_id, execution, import_.gone))
+                    break
+        return found
+
+    def cuts(self, kind: tuple[str, str], sha256: str) -> list[FoundCut]:
+        """How a content is or was loaded that did not go out in one piece, under whatever address; the newest last."""
+        return [found for found in self._cuts_at(sha256) if found.kind == kind and found.cut.sha256 == sha256]
+
+    def cuts_of(self, kind: tuple[str, str], source: str) -> list[FoundCut]:
+        """The same for a source by its path, whatever its content was."""
+        return [found for found in self._cuts_at(source) if found.kind == kind and found.cut.source == source]
+
+    def contents(self, address: str) -> Iterator[tuple[int, str]]:
+        """What was loaded there, or begun to be, from the first byte of a source: length in bytes, and sha256."""
+        for import_ in self._slots[address].all():
+            for execution in import_.executions.values():
+                if execution.part == 1 and execution.status not in FAILED:
+                    yield execution.bytes, execution.sha256
+            for cut in import_.cuts.values():
+                yield cut.bytes, cut.sha256
 
     def gone(self, address: str) -> bool:
         """Whether the platform was seen without the import that stood behind this address."""
@@ -153,7 +175,14 @@ class Ledger:
 
     def last_of(self, address: str, source: str) -> Execution | None:
         """The newest accepted part of this source path under any batch of this address."""
-        return self._newest.get((base_of(address), source))
+        return self._index.newest(address, source)
+
+    def has_source(self, address: str, kind: tuple[str, str], source: str, length: int) -> bool:
+        """Whether content of this length was loaded, or begun to be, from that path under any batch of this address."""
+        newest = self._index.newest(address, source)
+        return (newest is not None and newest.bytes == length) or any(
+            found.cut.bytes == length for found in self.cuts_of(kind, source)
+        )
 
     def refusals(self, address: str) -> dict[str, int]:
         """The parts that the import of today behind this address refused: HTTP status by sha256."""
@@ -259,6 +288,9 @@ class Ledger:
 
     def _add_to_import(self, address: str, import_: HeldImport, entry: _ToImport) -> None:
         match entry:
+            case journal.SourceCut():
+                import_.cuts[entry.cut.source, entry.cut.sha256] = entry.cut
+                self._index.add_cut(address, import_.id, entry.cut)
             case journal.UploadBegun():
                 import_.begin(entry)
             case journal.ExecutionAdopted():
@@ -270,7 +302,7 @@ class Ledger:
 
     def _accept(self, address: str, import_: HeldImport, execution: Execution | None) -> None:
         if execution is not None:
-            self._index(address, import_, execution)
+            self._index.add_execution(address, import_.id, execution)
 
     def _settle(self, slot: Slot, entry: journal.ExecutionSettled) -> None:
         for import_ in slot.all():
@@ -312,7 +344,7 @@ class Ledger:
                 held.remove(known)
             if not held:
                 del self._forgotten[former]
-        self._index_all(address, import_)
+        self._index.add(address, import_)
 
     def _move(self, source: str, target: str) -> None:
         if (creating := self._creating.pop(source, None)) is not None:
@@ -326,23 +358,18 @@ class Ledger:
             slot = Slot(slot.current, slot.protect or there.protect, [*reversed(there.all()), *slot.former])
         self._slots[target] = slot
         for import_ in reversed(slot.all()):
-            self._index_all(target, import_)
+            self._index.add(target, import_)
 
-    def _index_all(self, address: str, import_: HeldImport) -> None:
-        for execution in import_.executions.values():
-            self._index(address, import_, execution)
+    def _cuts_at(self, key: str) -> Iterator[FoundCut]:
+        for address, import_id, source, sha256 in self._index.cuts(key):
+            for import_ in self._held(address):
+                if import_.id == import_id and (cut := import_.cuts.get((source, sha256))) is not None:
+                    yield FoundCut(address, import_id, import_.settings.kind, cut)
 
-    def _index(self, address: str, import_: HeldImport, execution: Execution) -> None:
-        self._contents.setdefault(execution.sha256, {})[address, import_.id, execution.id] = None
-        self._newest[base_of(address), execution.source] = execution
-
-    def _accepted(self, address: str, import_id: str, execution_id: str) -> tuple[str, HeldImport, Execution] | None:
+    def _held(self, address: str) -> list[HeldImport]:
+        """Every import that stands, stood or was forgotten there."""
         slot = self._slots.get(address)
-        held: list[HeldImport] = slot.all() if slot is not None else []
-        for import_ in [*held, *self._forgotten.get(address, [])]:
-            if import_.id == import_id and execution_id in import_.executions:
-                return address, import_, import_.executions[execution_id]
-        return None
+        return [*(slot.all() if slot is not None else ()), *self._forgotten.get(address, [])]
 
     def _one(self, address: str, import_id: str | None) -> HeldImport | None:
         slot = self._slots.get(address)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from mics_iac.core.observed import ENDED, FAILED
 from mics_iac.core.settings import Settings
-from mics_iac.core.state import Doubt, Execution
+from mics_iac.core.state import Cut, Doubt, Execution
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +32,16 @@ class Loaded:
     def counts(self) -> bool:
         """Whether the content counts as loaded."""
         return not (self.failed or self.lost_sight)
+
+
+@dataclass(frozen=True, slots=True)
+class FoundCut:
+    """How a source is loaded in pieces, and the import that it goes into."""
+
+    address: str
+    import_id: str
+    kind: tuple[str, str]
+    cut: Cut
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,34 +1,50 @@
-"""What becomes of each part of an import: loaded, to load, or failed before. Pure.
+"""What becomes of each source of an import, and of each part of it: loaded, to load, or failed before. Pure.
 
-The ledger knows every accepted part by content. Content is looked up over all batches and incarnations of an import;
-the same content loaded by another import of the same datamart and document type is refused, since that is how a file
-ends up in the figures twice.
+The ledger knows every accepted part by content, and every source by its whole content. Both are looked up over all
+batches and incarnations of an import; the same content loaded by another import of the same datamart and document type
+is refused, since that is how a file ends up in the figures twice.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from fnmatch import fnmatchcase
-from shlex import quote
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 import msgspec
 
+from mics_iac.core import verdicts
 from mics_iac.core.address import base_of, matches
-from mics_iac.core.desired import DesiredImport, Part
+from mics_iac.core.content import Content, Part
+from mics_iac.core.desired import DesiredImport, SourceFile
+from mics_iac.core.history import Histories, History, given_pieces, tails
 from mics_iac.core.ledger import Ledger
 from mics_iac.core.loaded import Loaded, OpenDoubt
 from mics_iac.core.observed import SUCCEEDED, Observed
 from mics_iac.core.outcome import shortfall_of
-from mics_iac.core.plan import Options, Refused, Skip, Stuck, Upload
-from mics_iac.core.state import Stranger
+from mics_iac.core.plan import Fetch, Options, Refused, Skip, SourceCut, Stuck, Upload
+from mics_iac.core.selection import asked_again
+from mics_iac.core.state import NOTHING, Cut, Piece, Stranger
 from mics_iac.core.strangers import counts_like
+
+Decided = Upload | Fetch | Skip | Stuck
+
+
+@dataclass(slots=True)
+class Loads:
+    """What was decided on the sources of one import; `stops` is why nothing more may be loaded of an ordered one."""
+
+    actions: list[Decided] = field(default_factory=list)
+    refusals: list[Refused] = field(default_factory=list)
+    cuts: list[SourceCut] = field(default_factory=list)
+    stops: str | None = None
 
 
 class Loading:
-    """Decides on parts; remembers what the plan loads so far, so that equal content is planned once."""
+    """Decides on sources; remembers what the plan loads so far, so that equal content is planned once."""
 
     def __init__(self, ledger: Ledger, observed: Observed, options: Options) -> None:
         self._ledger = ledger
+        self._histories = Histories(ledger)
         self._observed = observed
         self._options = options
         self._planned: dict[tuple[str, str, str], tuple[str, str]] = {}
@@ -36,40 +52,121 @@ class Loading:
         for doubt in ledger.open_doubts():
             self._doubts.setdefault(doubt.kind, []).append(doubt)
 
-    def plan_parts(
-        self, wanted: DesiredImport, held: str, import_id: str | None, *, bases: frozenset[str]
-    ) -> tuple[list[Upload | Skip | Stuck], list[Refused]]:
-        """Decide on the parts of one import.
+    def plan_sources(self, wanted: DesiredImport, held: str, import_id: str | None, *, bases: frozenset[str]) -> Loads:
+        """Decide on the sources of one import.
 
         `held` is the address under which the ledger knows it, `import_id` the import that will take them, None where
         it is yet to be created. `bases` are the base addresses whose batches count as this import's.
         """
         target = self._target(wanted, held, import_id, bases)
-        actions: list[Upload | Skip | Stuck] = []
-        refusals: list[Refused] = []
-        stops: str | None = None
-        for part in wanted.parts:
-            decided = self._decide(target, part)
-            if isinstance(decided, Upload) and stops is not None and wanted.declared.ordered:
-                decided = _stuck(wanted, part, f"`ordered`: waits for {stops}")
-            elif isinstance(decided, Stuck):
-                stops = decided.source
-            elif isinstance(decided, Skip) and not self._options.retry_failed and self._fell_short(target, part):
-                stops = f"{part.source}, which went over its budget: raise `max_failures`, or use --retry-failed"
-            if isinstance(decided, Refused):
-                refusals.append(decided)
-            else:
-                actions.append(decided)
-                if isinstance(decided, Upload):
-                    self._planned[*wanted.settings.kind, part.sha256] = (wanted.address, part.source)
-        return actions, refusals
+        loads = Loads()
+        for source in wanted.sources:
+            self._decide_source(target, source, loads)
+        return loads
 
-    def _fell_short(self, target: _Target, part: Part) -> bool:
+    def _take(self, target: _Target, decided: Decided, loads: Loads) -> Decided:
+        """Take a decision into the plan, unless order keeps the part back."""
+        wanted = target.wanted
+        if isinstance(decided, Upload | Fetch) and loads.stops is not None and wanted.declared.ordered:
+            decided = verdicts.waiting(wanted, decided, f"`ordered`: waits for {loads.stops}")
+        elif isinstance(decided, Stuck):
+            loads.stops = decided.source
+        elif wanted.declared.ordered and isinstance(decided, Skip) and self._fell_short(target, decided):
+            loads.stops = f"{decided.source}, which went over its budget: raise `max_failures`, or use --retry-failed"
+        if isinstance(decided, Upload):
+            self._planned[*wanted.settings.kind, decided.sha256] = (wanted.address, decided.source)
+        loads.actions.append(decided)
+        return decided
+
+    def _decide_source(self, target: _Target, source: SourceFile, loads: Loads) -> None:
+        """What becomes of one source, part by part."""
+        wanted, content, history = target.wanted, source.content, target.history
+        again = asked_again(wanted.address, source.path, self._options)
+        if content is None:
+            for one in self._decide_unread(target, source, again=again):
+                self._take(target, one, loads)
+            return
+        whole = history.wholly(content.sha256)
+        if whole is not None and not again:
+            # What the store says of an object may have changed while its bytes did not.
+            loads.cuts += _known(target, source, content)
+            for skip in self._skips(target, source, whole):
+                self._take(target, skip, loads)
+            return
+        refused = self._refusal(target, source, content, again=again)
+        given = () if again else given_pieces(history, source, on_growth=wanted.declared.on_growth)
+        if any((part.start, part.end) != (p.start, p.end) for part, p in zip(content.parts, given, strict=False)):
+            refused = verdicts.moved_cut(wanted, source.path)
+        if refused is not None:
+            loads.refusals.append(refused)
+            return
+        pieces: list[Piece] = []
+        sends = False
+        for index, part in enumerate(content.parts):
+            decided = self._decide(target, source, part, given[index] if index < len(given) else None)
+            if isinstance(decided, Refused):
+                loads.refusals.append(decided)
+            else:
+                sends = isinstance(self._take(target, decided, loads), Upload) or sends
+                pieces.append(Piece(part.start, part.end, decided.sha256))
+        if sends:
+            self._planned[*wanted.settings.kind, content.sha256] = (wanted.address, source.path)
+        if len(pieces) == len(content.parts):
+            loads.cuts += _cut(target, source, content, pieces)
+
+    def _decide_unread(self, target: _Target, source: SourceFile, *, again: bool) -> list[Skip] | list[Fetch]:
+        """A remote object that was not read: it may be known from when it was."""
+        known = target.history.sealed(source.path, source.seal)
+        whole = target.history.wholly(known.sha256) if known is not None else None
+        if whole is not None and not again:
+            return self._skips(target, source, whole)
+        reason = "not read yet" if known is None else "read again: not all of it is loaded"
+        return [Fetch(target.wanted.address, source.path, source.bytes, source.seal, reason)]
+
+    def _skips(self, target: _Target, source: SourceFile, whole: Sequence[Loaded]) -> list[Skip]:
+        address = target.wanted.address
+        return [
+            Skip(
+                address,
+                source.path,
+                e.part,
+                e.sha256,
+                e.bytes,
+                e.records,
+                verdicts.where(one, target.held, source.path),
+            )
+            for one in whole
+            for e in [one.execution]
+        ]
+
+    def _refusal(self, target: _Target, source: SourceFile, content: Content, *, again: bool) -> Refused | None:
+        """Why no part of a source may be loaded: another import has it, or it has grown from what is loaded."""
+        wanted = target.wanted
+        planned = self._planned.get((*wanted.settings.kind, content.sha256))
+        if planned is not None and base_of(planned[0]) == base_of(wanted.address):
+            return None  # each part says so
+        if not wanted.declared.allow_shared_content and target.history.counting(content.sha256) is None:
+            other = target.history.others(content.sha256)
+            if (other is not None or planned is not None) and not self._lost_sight(target, content.sha256):
+                return verdicts.shared(wanted, source.path, other, planned)
+        grown, on_growth = source.grown, wanted.declared.on_growth
+        if again or grown is None or target.history.begun(content.sha256, content.bytes):
+            return None
+        if on_growth == "whole" or tails(grown, on_growth):
+            return None
+        return verdicts.grown(wanted, source.path, grown, target.history.begun(grown.sha256, grown.bytes))
+
+    def _lost_sight(self, target: _Target, sha256: str) -> bool:
+        return any(f.lost_sight for f in target.history.loaded(sha256))
+
+    def _fell_short(self, target: _Target, skip: Skip) -> bool:
         """Whether the execution that loaded a part settled with more rejected records than the import allows."""
+        if self._options.retry_failed:
+            return False
         budget = target.wanted.declared.max_failures
-        for found in self._ledger.loaded(target.wanted.settings.kind, part.sha256):
+        for found in target.history.loaded(skip.sha256):
             e = found.execution
-            if e.status in SUCCEEDED and base_of(found.address) in target.bases:
+            if e.status in SUCCEEDED and base_of(found.address) in target.history.bases:
                 return (
                     shortfall_of(
                         status=e.status, sent=e.records, loaded=e.total_success, rejected=e.total_failure, budget=budget
@@ -99,8 +196,7 @@ class Loading:
         return _Target(
             wanted,
             held,
-            import_id,
-            bases,
+            self._histories.of(wanted.settings.kind, bases, import_id),
             possible=possible,
             equal=equal,
             refused=self._ledger.refusals(held) if import_id is not None else {},
@@ -109,42 +205,58 @@ class Loading:
             lost={d.sha256: d for d in doubts if not d.askable},
         )
 
-    def _decide(self, target: _Target, part: Part) -> Upload | Skip | Stuck | Refused:
-        wanted, held = target.wanted, target.held
+    def _decide(
+        self, target: _Target, source: SourceFile, part: Part, piece: Piece | None
+    ) -> Upload | Skip | Stuck | Refused:
+        """What becomes of one part; `piece` is what it was when its source began to be sent, None for a new cut."""
+        wanted, held, history = target.wanted, target.held, target.history
+        if part.records == 0 or (piece is not None and piece.sha256 == NOTHING):
+            skip = verdicts.skip(wanted, source.path, part, "all of its records are left out")
+            return msgspec.structs.replace(skip, sha256=NOTHING)
+        again = asked_again(wanted.address, source.path, self._options)
+        if piece is not None and (done := history.wholly(piece.sha256)) is not None:
+            # Other records may be left out of it today; what was sent of it is what counts.
+            reason = verdicts.where(done[0], held, source.path) if len(done) == 1 else f"loaded in {len(done)} parts"
+            return msgspec.structs.replace(verdicts.skip(wanted, source.path, part, reason), sha256=piece.sha256)
+        if piece is not None and piece.sha256 != part.sha256 and target.awaits(piece.sha256):
+            stuck = verdicts.stuck(wanted, source.path, part, "its last answer was lost: apply settles that first")
+            return msgspec.structs.replace(stuck, sha256=piece.sha256)
         kind = wanted.settings.kind
         found = self._ledger.loaded(kind, part.sha256)
-        mine = [f for f in found if base_of(f.address) in target.bases or f.import_id == target.import_id]
+        mine = [f for f in found if history.owns(f)]
         loaded = next((f for f in mine if f.counts), None)
         planned = self._planned.get((*kind, part.sha256))
         if planned is not None and base_of(planned[0]) == base_of(wanted.address):
-            return _skip(wanted, part, f"same content as {planned[1]}")
-        again = self._asked_again(wanted.address, part)
+            return verdicts.skip(wanted, source.path, part, f"same content as {planned[1]}")
         if loaded is not None and again:
-            return _upload(wanted, part, f"--reload: execution {loaded.execution.id} loaded it before", again=True)
+            reason = f"--reload: execution {loaded.execution.id} loaded it before"
+            return verdicts.upload(wanted, source, part, reason, again=True)
         if loaded is not None:
-            return _skip(wanted, part, _where(loaded, held, part))
+            return verdicts.skip(wanted, source.path, part, verdicts.where(loaded, held, source.path))
         lost_sight = next((f for f in mine if f.lost_sight), None)
         if lost_sight is not None and not again:
-            return _unseen(wanted, part, lost_sight)
+            return verdicts.unseen(wanted, source.path, part, lost_sight)
         if not wanted.declared.allow_shared_content:
             other = next((f for f in found if not f.failed and f not in mine), None)
             if other is not None or planned is not None:
-                return _shared(wanted, part, other, planned)
+                return verdicts.shared(wanted, source.path, other, planned)
         if part.sha256 in target.lost:
-            return _lost(wanted, part, target.lost[part.sha256])
+            return verdicts.lost(wanted, source.path, target.lost[part.sha256])
         if part.sha256 in target.elsewhere:
             why = f"the answer to its upload into {target.elsewhere[part.sha256]} was lost: apply settles that first"
-            return msgspec.structs.replace(_upload(wanted, part, why), doubted=True)
+            return msgspec.structs.replace(verdicts.upload(wanted, source, part, why), doubted=True)
         if again:
-            return _upload(wanted, part, "--reload")
-        undone = self._undone(target, part, [f for f in mine if f.import_id == target.import_id])
+            return verdicts.upload(wanted, source, part, "--reload")
+        undone = self._undone(target, source, part, piece, [f for f in mine if f.import_id == history.import_id])
         others = [] if wanted.declared.allow_shared_content else [f for f in found if f not in mine]
         if isinstance(undone, Upload) and others:
             # It failed there, and may have run again by the time that it is sent.
             return msgspec.structs.replace(undone, doubted=True)
         return undone
 
-    def _undone(self, target: _Target, part: Part, failed: list[Loaded]) -> Upload | Stuck:
+    def _undone(
+        self, target: _Target, source: SourceFile, part: Part, piece: Piece | None, failed: list[Loaded]
+    ) -> Upload | Stuck:
         """Decide on content that is not loaded: first what an earlier attempt came to, then whether it is new."""
         wanted = target.wanted
         trouble = None
@@ -154,26 +266,32 @@ class Loading:
         elif part.sha256 in target.refused:
             trouble = f"refused with HTTP {target.refused[part.sha256]}"
         if trouble is not None and not self._options.retry_failed:
-            return _stuck(wanted, part, f"{trouble}: sent again only with --retry-failed")
+            return verdicts.stuck(wanted, source.path, part, f"{trouble}: sent again only with --retry-failed")
         if trouble is not None:
-            return _upload(wanted, part, f"--retry-failed: {trouble}")
+            return verdicts.upload(wanted, source, part, f"--retry-failed: {trouble}")
         if part.sha256 in target.doubted:
-            return _upload(wanted, part, "its last answer was lost: apply looks for its execution first")
+            return verdicts.upload(
+                wanted, source, part, "its last answer was lost: apply looks for its execution first"
+            )
         if part.sha256 in target.equal:
-            return _upload(wanted, part, f"execution {target.equal[part.sha256]} has the same bytes: apply adopts it")
+            why = f"execution {target.equal[part.sha256]} has the same bytes: apply adopts it"
+            return verdicts.upload(wanted, source, part, why)
         for count in counts_like(lines=part.lines, records=part.records):
             may_be = next((s.id for s in target.possible.get(count, ()) if part.sha256 not in s.not_), None)
             if may_be is not None:
-                return _upload(wanted, part, f"may be execution {may_be}: apply compares the bytes first")
-        before = self._ledger.last_of(target.held, part.source)
-        return _upload(wanted, part, "new" if before is None else f"changed since execution {before.id} loaded it")
+                return verdicts.upload(
+                    wanted, source, part, f"may be execution {may_be}: apply compares the bytes first"
+                )
+        return verdicts.upload(wanted, source, part, self._why_new(target, source, piece))
 
-    def _asked_again(self, address: str, part: Part) -> bool:
-        for wish in self._options.reload:
-            pattern, colon, path = wish.partition(":")
-            if matches(address, (pattern,)) and (not colon or fnmatchcase(part.source, path)):
-                return True
-        return False
+    def _why_new(self, target: _Target, source: SourceFile, piece: Piece | None) -> str:
+        if piece is not None:
+            return "not loaded yet"
+        grown = source.grown
+        if grown is not None and target.wanted.declared.on_growth == "tail":
+            return f"new since the first {grown.bytes:,} bytes were loaded"
+        before = self._ledger.last_of(target.held, source.path)
+        return "new" if before is None else f"changed since execution {before.id} loaded it"
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,8 +306,7 @@ class _Target:
 
     wanted: DesiredImport
     held: str
-    import_id: str | None
-    bases: frozenset[str]
+    history: History
     possible: dict[int | None, list[Stranger]]
     equal: dict[str, str]
     refused: dict[str, int]
@@ -197,60 +314,29 @@ class _Target:
     elsewhere: dict[str, str]
     lost: dict[str, OpenDoubt]
 
-
-def _upload(wanted: DesiredImport, part: Part, reason: str, *, again: bool = False) -> Upload:
-    return Upload(
-        wanted.address, part.source, part.number, part.sha256, part.bytes, part.lines, part.records, reason, again
-    )
+    def awaits(self, sha256: str) -> bool:
+        """Whether it is not known what became of a part."""
+        return sha256 in self.doubted or sha256 in self.elsewhere or sha256 in self.lost
 
 
-def _skip(wanted: DesiredImport, part: Part, reason: str) -> Skip:
-    return Skip(wanted.address, part.source, part.number, part.sha256, part.bytes, part.records, reason)
+def _known(target: _Target, source: SourceFile, content: Content) -> list[SourceCut]:
+    """That a remote object holds content which is loaded: else the next plan would have to read it again."""
+    if source.seal is None:
+        return []
+    piece = Piece(0, content.bytes, content.sha256)
+    return _unless_known(target, Cut(source.path, content.sha256, content.bytes, (piece,), source.seal))
 
 
-def _stuck(wanted: DesiredImport, part: Part, reason: str) -> Stuck:
-    return Stuck(wanted.address, part.source, part.number, part.sha256, part.bytes, part.records, reason)
+def _cut(target: _Target, source: SourceFile, content: Content, pieces: Sequence[Piece]) -> list[SourceCut]:
+    """How the source is loaded, where the ledger of its parts alone would not tell that all of it is."""
+    as_it_lies = len(pieces) == 1 and pieces[0].sha256 == content.sha256
+    if as_it_lies and source.seal is None:
+        return []
+    rejects = verdicts.rejects_path(target.wanted, source.path, content.sha256) if content.dropped else None
+    pieces = tuple(pieces)
+    cut = Cut(source.path, content.sha256, content.bytes, pieces, source.seal, content.dropped, rejects)
+    return _unless_known(target, cut)
 
 
-def _unseen(wanted: DesiredImport, part: Part, loaded: Loaded) -> Stuck:
-    """Content whose import was deleted before its execution had ended: a person must decide."""
-    resolve = f"mics-iac state resolve {quote(f'{wanted.address}:{part.source}')}"
-    reason = (
-        f"execution {loaded.execution.id} had not ended when its import was deleted: if it was loaded, {resolve} "
-        f"--execution {loaded.execution.id}; if it was not, {resolve} --resend"
-    )
-    return msgspec.structs.replace(_stuck(wanted, part, reason), unseen=True)
-
-
-def _where(loaded: Loaded, held: str, part: Part) -> str:
-    reason = f"loaded by execution {loaded.execution.id}"
-    if loaded.execution.source != part.source:
-        reason += f" as {loaded.execution.source}"
-    if loaded.address != held:
-        reason += f" in {loaded.address}"
-    return reason
-
-
-def _shared(wanted: DesiredImport, part: Part, other: Loaded | None, planned: tuple[str, str] | None) -> Refused:
-    if other is not None:
-        where = f"{other.address} loaded it already (execution {other.execution.id}, {other.execution.source})"
-    else:
-        address, source = planned or ("", "")
-        where = f"{address} loads it too ({source})"
-    kind = wanted.settings.document_type
-    message = (
-        f"{part.source}: the same content would be loaded twice as {kind} into datamart "
-        f"{wanted.settings.datamart_id}: {where}. "
-        "Remove one of the two, or set `allow_shared_content: true` on this import"
-    )
-    return Refused(wanted.address, message)
-
-
-def _lost(wanted: DesiredImport, part: Part, doubt: OpenDoubt) -> Refused:
-    resolve = f"mics-iac state resolve {quote(f'{doubt.address}:{doubt.source}')}"
-    message = (
-        f"{part.source}: the answer to its upload into import {doubt.import_id} was lost, and that import cannot be "
-        f"asked any more whether it was loaded. If it was: {resolve} --execution ID. If it was not: {resolve} "
-        f"--resend, or apply with --ignore-history {wanted.address}"
-    )
-    return Refused(wanted.address, message)
+def _unless_known(target: _Target, cut: Cut) -> list[SourceCut]:
+    return [] if target.history.knows(cut) else [SourceCut(target.wanted.address, cut)]

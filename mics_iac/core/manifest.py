@@ -36,6 +36,13 @@ DOCUMENT_TYPES: Final = (
 Priority: TypeAlias = Literal["LOW", "MEDIUM", "HIGH"]  # mediarithmics-api.md 2.1, seen in client code
 MimeType: TypeAlias = Literal["APPLICATION_X_NDJSON", "TEXT_CSV"]  # mediarithmics-api.md 2.1, documented
 
+OnInvalid: TypeAlias = Literal["refuse", "skip", "send"]
+OnGrowth: TypeAlias = Literal["refuse", "tail", "whole"]
+
+# Most bytes of one upload: the vendor's advice (mediarithmics-api.md 3.7, documented); its UI refuses from 100 MiB
+# (seen in client code).
+LARGEST_PART: Final = 100_000_000
+
 _COUNT = re.compile(r"(?:0|[1-9][0-9]{0,14})")
 _PERCENT = re.compile(r"((?:0|[1-9][0-9]{0,2})(?:\.[0-9]{1,9})?)%")
 
@@ -98,7 +105,7 @@ class SourceSpec:
     """Where data files of an import are: a path or glob, `/` between its parts, as written."""
 
     path: str
-    """Relative to the manifest's folder, unless absolute (then `allow_outside` is true)."""
+    """Relative to the manifest's folder, unless absolute (then `allow_outside` is true), or an address (`remote`)."""
     allow_empty: bool
     """A glob that matches nothing is no error."""
     allow_outside: bool
@@ -133,6 +140,16 @@ class Import:
     max_failures: Budget
     ordered: bool
     """Parts are loaded one after the other."""
+    split: int
+    """Most bytes of one part, a repeated CSV header included."""
+    on_invalid: OnInvalid
+    """What becomes of a file with records that are not valid."""
+    on_growth: OnGrowth
+    """What becomes of a file whose first bytes are content already loaded."""
+    ignore: frozenset[str]
+    """Codes of record rules that are not held against a file."""
+    strict: bool
+    """Warnings about records count as errors."""
     allow_shared_content: bool
     """Content already loaded by another import of the datamart with the same document type may be loaded again."""
     place: Place = field(compare=False)

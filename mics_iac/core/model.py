@@ -6,71 +6,39 @@ itself; what two keys or two imports mean together is judged in `crosscheck`. No
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Annotated, Any, Final
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic import BaseModel, Field, GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic_core import CoreSchema, core_schema
 
-from mics_iac.core.manifest import DEFAULT_API_URL, DOCUMENT_TYPES, NO_FAILURES
-from mics_iac.core.place import BACKENDS, BackendName
+from mics_iac.core.manifest import DEFAULT_API_URL, DOCUMENT_TYPES, LARGEST_PART, NO_FAILURES
+from mics_iac.core.mapping import BLOCK, LIST, WRITTEN, Schema, strict
 from mics_iac.core.scalars import (
     REFERENCE,
     TRUE,
-    Account,
     Address,
     ApiUrl,
-    BackendField,
     Batch,
-    BucketName,
     DocumentType,
     Encoding,
     FreeText,
-    HttpMethod,
     Id,
     Key,
     MaxFailures,
     MimeTypeField,
     Name,
+    OnGrowthField,
+    OnInvalidField,
     Pattern,
-    Prefix,
     PriorityField,
-    Region,
+    RecordRule,
+    Size,
     SourcePath,
-    StatePath,
-    StateUrl,
     Switch,
     VariableName,
     Version,
 )
-
-Schema = dict[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class EmptyMeans:
-    """A block with nothing in it, which YAML reads as null, means one without keys (or items)."""
-
-    kind: type[dict[str, object] | list[object]]
-
-    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        def filled(node: object) -> object:
-            return self.kind() if node is None else node
-
-        return core_schema.no_info_before_validator_function(filled, handler(source))
-
-    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> Schema:
-        return {"anyOf": [handler(schema), {"type": "null"}]}
-
-
-class WrittenOut:
-    """None means that the key is absent: where it stands, it has a value (pydantic alone takes a null too)."""
-
-    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        schema = handler(source)
-        assert schema["type"] == "nullable"
-        inner: CoreSchema = schema["schema"]
-        return inner
+from mics_iac.core.statemodel import StateModel
 
 
 class PathAlone:
@@ -84,16 +52,6 @@ class PathAlone:
 
     def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> Schema:
         return {"anyOf": [source_path_schema(), handler(schema)]}
-
-
-WRITTEN: Final = WrittenOut()
-BLOCK: Final = EmptyMeans(dict)
-LIST: Final = EmptyMeans(list)
-
-
-def strict(title: str, **extra: Any) -> ConfigDict:
-    """A mapping that takes the keys it names and no other."""
-    return ConfigDict(extra="forbid", frozen=True, title=title, json_schema_extra=extra or None)
 
 
 class VariableModel(BaseModel):
@@ -134,6 +92,17 @@ class DefaultsModel(BaseModel):
     )
     protect: Switch = Field(default=False, description="Never delete these imports.")
     ordered: Switch = Field(default=False, description="Load the parts of each import one after the other.")
+    split: Size = Field(default=LARGEST_PART, description="Most bytes of one upload; a bigger file is cut into parts.")
+    on_invalid: OnInvalidField = Field(
+        default="refuse", description="What becomes of a file with records that are not valid."
+    )
+    on_growth: OnGrowthField = Field(
+        default="refuse", description="What becomes of a file whose first bytes are content already loaded."
+    )
+    ignore: Annotated[list[RecordRule], LIST] = Field(
+        default=[], description="Rules for records that are not held against a file.", examples=[["MICS383"]]
+    )
+    strict: Switch = Field(default=False, description="Warnings about records count as errors.")
 
 
 class ApiModel(BaseModel):
@@ -147,101 +116,15 @@ class ApiModel(BaseModel):
     )
 
 
-@dataclass(frozen=True, slots=True)
-class StateKeys:
-    """The keys that go with one kind of place, `backend` aside."""
-
-    needed: tuple[str, ...]
-    optional: tuple[str, ...]
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """All of them."""
-        return (*self.needed, *self.optional)
-
-
-_LOCK_KEYS: Final = ("lock_address", "unlock_address", "lock_method", "unlock_method", "update_method")
-STATE_KEYS: Final[dict[BackendName, StateKeys]] = {
-    "file": StateKeys((), ("path",)),
-    "s3": StateKeys(("bucket",), ("prefix", "region", "endpoint")),
-    "gs": StateKeys(("bucket",), ("prefix", "endpoint")),
-    "az": StateKeys(("account", "container"), ("prefix", "endpoint")),
-    "http": StateKeys(("address",), _LOCK_KEYS),
-}
-
-
-def _keys_of_backend(backend: BackendName) -> Schema:
-    """The rule of one kind of place: which keys it needs, and that there is none of another kind."""
-    keys = STATE_KEYS[backend]
-    chosen: Schema = {"properties": {"backend": {"const": backend}}}
-    if backend != "file":  # which is the default
-        chosen["required"] = ["backend"]
-    rule: Schema = {"propertyNames": {"enum": ["backend", *keys.names]}}
-    return {"if": chosen, "then": {**rule, "required": list(keys.needed)} if keys.needed else rule}
-
-
-class StateModel(BaseModel):
-    """Where the state is kept."""
-
-    model_config = strict(
-        "State",
-        allOf=[_keys_of_backend(backend) for backend in BACKENDS],
-        dependencies={"unlock_address": ["lock_address"]},
-    )
-
-    backend: BackendField = Field(default="file", description="Kind of place.")
-    path: Annotated[StatePath | None, WRITTEN] = Field(
-        default=None,
-        description="With `file`: path of the state file, relative to the manifest's folder; beside it without this.",
-        examples=["state/imports.state.json"],
-    )
-    bucket: Annotated[BucketName | None, WRITTEN] = Field(
-        default=None, description="With `s3` and `gs`: the bucket.", examples=["acme-states"]
-    )
-    account: Annotated[Account | None, WRITTEN] = Field(
-        default=None, description="With `az`: the storage account.", examples=["acmestates"]
-    )
-    container: Annotated[BucketName | None, WRITTEN] = Field(
-        default=None, description="With `az`: the container.", examples=["iac"]
-    )
-    prefix: Annotated[Prefix | None, WRITTEN] = Field(
-        default=None,
-        description="With `s3`, `gs` and `az`: what the names of all objects begin with.",
-        examples=["mics/states"],
-    )
-    region: Annotated[Region | None, WRITTEN] = Field(
-        default=None, description="With `s3`: the region; else the environment says it.", examples=["eu-west-3"]
-    )
-    endpoint: Annotated[StateUrl | None, WRITTEN] = Field(
-        default=None,
-        description="With `s3`, `gs` and `az`: address of a store that speaks the same API.",
-        examples=["https://minio.example.com"],
-    )
-    address: Annotated[StateUrl | None, WRITTEN] = Field(
-        default=None,
-        description="With `http`: address of the state; one that ends with `/` gets the state's name behind it.",
-        examples=["https://gitlab.example.com/api/v4/projects/42/terraform/state/"],
-    )
-    lock_address: Annotated[StateUrl | None, WRITTEN] = Field(
-        default=None,
-        description="With `http`: where the lock is taken; at `address` without this, known for a GitLab address.",
-    )
-    unlock_address: Annotated[StateUrl | None, WRITTEN] = Field(
-        default=None, description="With `http`: where the lock is freed; where it is taken without this."
-    )
-    lock_method: HttpMethod = Field(default="LOCK", description="With `http`: method that takes the lock.")
-    unlock_method: HttpMethod = Field(default="UNLOCK", description="With `http`: method that frees the lock.")
-    update_method: HttpMethod = Field(default="POST", description="With `http`: method that writes the state.")
-
-
 class SourceModel(BaseModel):
     """Files to load: one path or glob, and what is allowed for it."""
 
     model_config = strict("Source")
 
     path: SourcePath = Field(
-        description="Path or glob, relative to the manifest's folder; `**` means any depth.",
-        examples=["data/store-visits/*.ndjson"],
+        description="Path or glob, relative to the manifest's folder, or below `s3://bucket/`, `gs://bucket/`, "
+        "`az://account/container/`; `**` means any depth. Or one file at `https://host/path`.",
+        examples=["data/store-visits/*.ndjson", "s3://acme-crm/2026-01-15/*.ndjson.gz"],
     )
     allow_empty: Switch = Field(default=False, description="It is no error when nothing matches.")
     allow_outside: Switch = Field(default=False, description="The path may leave the manifest's folder.")
@@ -296,6 +179,27 @@ class ImportModel(BaseModel):
         examples=["0.1%", 12],
     )
     ordered: Annotated[Switch | None, WRITTEN] = Field(default=None, description="Load the parts one after the other.")
+    split: Annotated[Size | None, WRITTEN] = Field(
+        default=None,
+        description="Most bytes of one upload; a bigger file is cut into parts at the ends of records.",
+        examples=["50MB"],
+    )
+    on_invalid: Annotated[OnInvalidField | None, WRITTEN] = Field(
+        default=None,
+        description="What becomes of a file with records that are not valid: none of it is sent (`refuse`), the others "
+        "are (`skip`), or all are (`send`).",
+    )
+    on_growth: Annotated[OnGrowthField | None, WRITTEN] = Field(
+        default=None,
+        description="What becomes of a file whose first bytes are content already loaded: none of it is sent "
+        "(`refuse`), what is new is (`tail`), or all is (`whole`).",
+    )
+    ignore: Annotated[Annotated[list[RecordRule], LIST] | None, WRITTEN] = Field(
+        default=None, description="Rules for records that are not held against a file.", examples=[["MICS383"]]
+    )
+    strict: Annotated[Switch | None, WRITTEN] = Field(
+        default=None, description="Warnings about records count as errors."
+    )
     allow_shared_content: Switch = Field(
         default=False,
         description="Files that another import with the same document type already loaded may be loaded here too.",

@@ -12,6 +12,8 @@ import msgspec
 
 from mics_iac.core.place import StatePlace
 from mics_iac.core.settings import Settings
+from mics_iac.core.state import Cut
+from mics_iac.documents.report import Finding
 from mics_iac.errors import MicsError
 
 FORMAT = 1
@@ -73,7 +75,9 @@ class Keep(_Action, frozen=True, tag="keep"):
 class Upload(_Action, frozen=True, tag="upload"):
     """`^`: a part to load. `again`: it is loaded already, and `--reload` asks for it once more.
 
-    `doubted`: the answer to an upload of the same content into another import was lost; that is settled first.
+    `doubted`: the answer to an upload of the same content into another import was lost; that is settled first. `range`
+    is where the part is in the whole content of its source, None for all of it. `seal` is what the store said of a
+    remote object when it was read.
     """
 
     source: str
@@ -85,6 +89,20 @@ class Upload(_Action, frozen=True, tag="upload"):
     reason: str
     again: bool = False
     doubted: bool = False
+    range: tuple[int, int] | None = None
+    seal: str | None = None
+
+
+class Fetch(_Action, frozen=True, tag="fetch"):
+    """`^`: a remote object that was not read yet: apply reads it, and loads of it what is not loaded.
+
+    `bytes` as it is stored, `seal` as its store tells its content apart from any other.
+    """
+
+    source: str
+    bytes: int
+    seal: str | None
+    reason: str
 
 
 class Skip(_Action, frozen=True, tag="skip"):
@@ -113,8 +131,8 @@ class Stuck(_Action, frozen=True, tag="stuck"):
     unseen: bool = False
 
 
-Action = Create | Adopt | Change | Guard | Move | Keep | Upload | Skip | Stuck
-Effect = Create | Adopt | Change | Guard | Move | Upload
+Action = Create | Adopt | Change | Guard | Move | Keep | Upload | Fetch | Skip | Stuck
+Effect = Create | Adopt | Change | Guard | Move | Upload | Fetch
 
 
 class Options(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -128,10 +146,39 @@ class Options(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How the parts of an import are loaded: one after the other or not, and how many records may be rejected."""
+    """How the parts of an import are loaded: one after the other or not, and how many records may be rejected.
+
+    `drop` are the codes of record rules; a record that breaks one of them is left out of what is sent.
+    """
 
     max_failures: str
     ordered: bool
+    drop: tuple[str, ...] = ()
+
+
+class Checked(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What the check of a file's records found, of one that is to be loaded. Holds places and rules, never values.
+
+    `errors` and `warnings` are how many findings there are by code; `findings` are the first of each code in full.
+    `refused`: the errors keep the file from being loaded. `dropped` records are left out, and kept in the file
+    `rejects` below the manifest's folder.
+    """
+
+    address: str
+    source: str
+    errors: dict[str, int]
+    warnings: dict[str, int]
+    findings: tuple[Finding, ...]
+    refused: bool = False
+    dropped: int = 0
+    rejects: str | None = None
+
+
+class SourceCut(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How a source is loaded that does not go out as it lies there, in one piece: recorded before its first part is."""
+
+    address: str
+    cut: Cut
 
 
 class Leftover(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -174,7 +221,8 @@ class Plan(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     `datamarts` are the ids by key; `state` is where the state is kept; None is the sandbox's own. `pins` are
     fingerprints of the imports that the actions name, and of those with the title of one that will be created.
-    `earlier` counts the former batches that are kept, by base address. `warnings` and the reasons of actions are for
+    `earlier` counts the former batches that are kept, by base address. `cuts` say how sources are loaded that go out in
+    pieces, `checked` what was found in the records of those to load. `warnings` and the reasons of actions are for
     people: they do not count into the digest. `checksum` is over all of it, and stands in a saved plan alone.
     """
 
@@ -194,6 +242,8 @@ class Plan(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     pins: dict[str, str] = {}
     warnings: tuple[str, ...] = ()
     refusals: tuple[Refused, ...] = ()
+    cuts: tuple[SourceCut, ...] = ()
+    checked: tuple[Checked, ...] = ()
     refreshed: bool = True
     format: int = FORMAT
     digest: str = ""
@@ -208,6 +258,16 @@ class Plan(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def uploads(self) -> tuple[Upload, ...]:
         """The parts to load, in order."""
         return tuple(a for a in self.actions if isinstance(a, Upload))
+
+    @property
+    def fetches(self) -> tuple[Fetch, ...]:
+        """The remote objects that must be read before it is known what is to be loaded of them."""
+        return tuple(a for a in self.actions if isinstance(a, Fetch))
+
+    @property
+    def invalid(self) -> tuple[Checked, ...]:
+        """The files whose records keep them from being loaded."""
+        return tuple(c for c in self.checked if c.refused)
 
     @property
     def empty(self) -> bool:
@@ -227,6 +287,8 @@ class Counts(msgspec.Struct, frozen=True):
     load_records: int
     loaded: int
     stuck: int
+    fetch: int = 0
+    fetch_bytes: int = 0
 
 
 def count(plan: Plan) -> Counts:
@@ -244,11 +306,15 @@ def count(plan: Plan) -> Counts:
         load_records=sum(a.records for a in loads),
         loaded=sum(isinstance(a, Skip) for a in plan.actions),
         stuck=sum(isinstance(a, Stuck) for a in plan.actions),
+        fetch=len(plan.fetches),
+        fetch_bytes=sum(a.bytes for a in plan.fetches),
     )
 
 
 # How an action is told, and what it waits for: neither is a part of what will be done.
 _WORDING = ("reason", "doubted")
+# The bytes of a part say what it is; what the store said of them once is no part of that.
+_SEAL = "seal"
 
 
 def digest_of(plan: Plan) -> str:
@@ -259,7 +325,7 @@ def digest_of(plan: Plan) -> str:
     serials, wordings, or ids yet to come.
     """
     datamarts = {a.address.partition("/")[0] for a in plan.effects}
-    actions = [{k: v for k, v in msgspec.to_builtins(a).items() if k not in _WORDING} for a in plan.effects]
+    actions = [_subject(a) for a in plan.effects]
     subject = {
         "api_url": plan.api_url,
         "environment": plan.environment,
@@ -269,6 +335,11 @@ def digest_of(plan: Plan) -> str:
         "options": msgspec.to_builtins(plan.options),
     }
     return "sha256:" + hashlib.sha256(msgspec.json.encode(subject, order="sorted")).hexdigest()
+
+
+def _subject(action: Effect) -> dict[str, object]:
+    left_out = (*_WORDING, _SEAL) if isinstance(action, Upload) else _WORDING
+    return {k: v for k, v in msgspec.to_builtins(action).items() if k not in left_out}
 
 
 def encode_plan(plan: Plan) -> bytes:

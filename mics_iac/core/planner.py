@@ -25,6 +25,7 @@ from mics_iac.core.plan import (
     Adopt,
     Base,
     Change,
+    Checked,
     Create,
     Guard,
     Keep,
@@ -35,9 +36,11 @@ from mics_iac.core.plan import (
     Plan,
     Policy,
     Refused,
+    SourceCut,
     digest_of,
 )
-from mics_iac.core.selection import moves_of, selected
+from mics_iac.core.records import dropped_codes, findings_of
+from mics_iac.core.selection import bases_of, moves_of, selected
 from mics_iac.core.settings import CHANGEABLE, Settings
 
 
@@ -80,6 +83,8 @@ def make_plan(
         earlier=earlier,
         warnings=() if refreshed else (_UNREFRESHED,),
         refusals=tuple(planner.refusals),
+        cuts=tuple(planner.cuts),
+        checked=tuple(planner.checked),
         refreshed=refreshed,
     )
     plan = msgspec.structs.replace(plan, pins=pins_of(plan.effects, observed, ledger))
@@ -99,6 +104,8 @@ class _Planner:
     options: Options
     actions: list[Action] = field(default_factory=list)
     refusals: list[Refused] = field(default_factory=list)
+    cuts: list[SourceCut] = field(default_factory=list)
+    checked: list[Checked] = field(default_factory=list)
     _moves: dict[str, str] = field(default_factory=dict)
     _declared: frozenset[str] = frozenset()
     _held: frozenset[str] = frozenset()
@@ -121,9 +128,11 @@ class _Planner:
 
     def policies(self, chosen: Iterable[DesiredImport]) -> dict[str, Policy]:
         """How parts are loaded and judged: those to load, and those of earlier runs that settle only now."""
-        loading = {w.address for w in chosen if w.parts}
+        loading = {w.address for w in chosen if w.sources}
         return {
-            w.address: Policy(str(w.declared.max_failures), w.declared.ordered)
+            w.address: Policy(
+                str(w.declared.max_failures), w.declared.ordered, tuple(sorted(dropped_codes(w.declared)))
+            )
             for w in self.desired.imports
             if w.address in loading or self._moves.get(w.address, w.address) in self._held
         }
@@ -150,13 +159,14 @@ class _Planner:
         new = self.ledger.import_id(held) is None or any(isinstance(a, Create | Adopt) for a in actions)
         if not new and self.ledger.protected(held) != wanted.declared.protect:
             self.actions.append(Guard(wanted.address, wanted.declared.protect))
-        if wanted.parts:
+        if wanted.sources:
             remote_id = next((a.id for a in actions if isinstance(a, Keep | Change | Adopt)), None)
-            base = base_of(wanted.address)
-            bases = {base, *(base_of(source) for target, source in self._moves.items() if base_of(target) == base)}
-            loads, refusals = self._loading.plan_parts(wanted, held, remote_id, bases=frozenset(bases))
-            self.actions.extend(loads)
-            self.refusals.extend(refusals)
+            bases = bases_of(wanted.address, self._moves)
+            loads = self._loading.plan_sources(wanted, held, remote_id, bases=bases)
+            self.actions.extend(loads.actions)
+            self.refusals.extend(loads.refusals)
+            self.cuts.extend(loads.cuts)
+            self.checked.extend(findings_of(wanted, loads.actions, loads.cuts))
 
     def _decide(self, wanted: DesiredImport, held: str) -> list[Action]:
         import_id, known = self.ledger.import_id(held), self.ledger.settings(held)

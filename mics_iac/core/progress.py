@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from mics_iac.core.journal import Entry
+from mics_iac.core.plan import Plan
 from mics_iac.errors import MicsError
 
 
@@ -62,5 +63,12 @@ class Notice:
     text: str
 
 
-Progress = Reading | Listing | Sending | Waiting | Failure | Notice
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """This is what will be done, now that all is read that was not read for the plan which was approved."""
+
+    plan: Plan
+
+
+Progress = Reading | Listing | Sending | Waiting | Failure | Notice | Decided
 Told = Entry | Progress

@@ -16,7 +16,7 @@ from pydantic import PlainValidator, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 from mics_iac.core.address import ADDRESS
-from mics_iac.core.manifest import DOCUMENT_TYPES, MANIFEST_VERSION, Budget, MimeType, Priority
+from mics_iac.core.manifest import DOCUMENT_TYPES, MANIFEST_VERSION, Budget, MimeType, OnGrowth, OnInvalid, Priority
 from mics_iac.core.pattern import refusal
 from mics_iac.core.place import (
     ACCOUNT_RULE,
@@ -29,10 +29,12 @@ from mics_iac.core.place import (
     BackendName,
     Rule,
 )
+from mics_iac.core.remote import REMOTE, SCHEMES, BadRemote, read_remote
 from mics_iac.core.variables import VARIABLE_NAME
 from mics_iac.core.weburl import URL, BadUrl, read_url
 from mics_iac.core.wording import listed, quoted
 from mics_iac.core.yamltree import Faulty, kind_of
+from mics_iac.documents.rules import RULES
 
 T = TypeVar("T")
 C = TypeVar("C", bound=str)
@@ -43,13 +45,16 @@ Schema = dict[str, Any]
 KEY: Final = r"(?!\.{1,2}$)[A-Za-z0-9._-]+"
 ID: Final = r"[1-9][0-9]{0,18}"
 BUDGET: Final = r"(0|[1-9][0-9]{0,14}|(100(\.0{1,9})?|[1-9]?[0-9](\.[0-9]{1,9})?)%)"
+SIZE: Final = r"(?:([1-9][0-9]{0,4}|100000) ?kB|([1-9][0-9]?|100) ?MB)"
 ONE_LINE: Final = r"[^\x00-\x1f\x7f]*[^\s\x00-\x1f\x7f][^\x00-\x1f\x7f]*"
 UNKNOWN_TYPE: Final = r"[A-Z][A-Z0-9_]*"
 PATH: Final = rf"(?![A-Za-z][A-Za-z0-9+.-]*://){LOCAL_PATH}"
+SOURCE: Final = rf"({PATH}|{REMOTE})"
 
 PRIORITIES: Final[tuple[Priority, ...]] = ("LOW", "MEDIUM", "HIGH")
+ON_INVALID: Final[tuple[OnInvalid, ...]] = ("refuse", "skip", "send")
+ON_GROWTH: Final[tuple[OnGrowth, ...]] = ("refuse", "tail", "whole")
 MIME_TYPES: Final[tuple[MimeType, ...]] = ("APPLICATION_X_NDJSON", "TEXT_CSV")
-REMOTE_SCHEMES: Final = ("s3", "gs", "az", "https", "http")
 TRUE: Final = ("true", "True", "TRUE")
 FALSE: Final = ("false", "False", "FALSE")
 
@@ -192,6 +197,28 @@ def _budget(text: str) -> Budget:
     return Budget.parse(text)
 
 
+def _size(text: str) -> int:
+    found = re.fullmatch(SIZE, text)
+    if found is None:
+        fault("MICS141", f"{quoted(text)} is not usable here; write a size from 1kB to 100MB such as 50MB")
+    return int(found[1]) * 1000 if found[1] else int(found[2]) * 1_000_000
+
+
+def _on_invalid(text: str) -> OnInvalid:
+    return _choice(text, ON_INVALID, "way to treat invalid records")
+
+
+def _on_growth(text: str) -> OnGrowth:
+    return _choice(text, ON_GROWTH, "way to treat a file that has grown")
+
+
+def _rule(text: str) -> str:
+    if text not in RULES:
+        meant = Meant(text, tuple(RULES), otherwise=" docs/records.md lists them.")
+        fault("MICS142", f"there is no rule for records {quoted(text)}.", meant=meant)
+    return text
+
+
 def _url(text: str) -> str:
     try:
         return read_url(text).rstrip("/")
@@ -235,15 +262,22 @@ def _state_path(text: str) -> str:
     return _local_path(text)
 
 
-def _path(text: str) -> str:
-    if found := _SCHEME.match(text):
-        scheme = found[1].lower()
-        if scheme in REMOTE_SCHEMES:
-            message = f"sources under {scheme}:// are not supported yet; copy the files beside the manifest"
-            fault("MICS203", message)
-        meant = Meant(scheme, REMOTE_SCHEMES, otherwise=" Write a path.")
+# What is wrong with the address of a source, and the code of the problem.
+_REMOTE_CODES: Final = {"unusable": "MICS208", "glob": "MICS210", "secret": "MICS211"}
+
+
+def _source(text: str) -> str:
+    found = _SCHEME.match(text)
+    if found is None:
+        return _local_path(text)
+    scheme = found[1].lower()
+    if scheme not in SCHEMES:
+        meant = Meant(scheme, SCHEMES, otherwise=f" Write a path, {listed(f'{one}://' for one in SCHEMES[:-1])}.")
         fault("MICS209", f"there is no kind of source {quoted(scheme + '://')}.", meant=meant)
-    return _local_path(text)
+    try:
+        return str(read_remote(text))
+    except BadRemote as bad:
+        fault(_REMOTE_CODES[bad.fault], bad.message)
 
 
 def _local_path(text: str) -> str:
@@ -292,6 +326,10 @@ MimeTypeField = Annotated[MimeType, scalar(_mime_type, wanted="a mime type"), ei
 Switch = Annotated[
     bool, scalar(_switch, wanted="true or false"), either({"type": "boolean"}, {"enum": [*TRUE, *FALSE]})
 ]
+Size = Annotated[int, scalar(_size, wanted="a size"), either(matching(SIZE))]
+OnInvalidField = Annotated[OnInvalid, scalar(_on_invalid, wanted="a choice"), either({"enum": list(ON_INVALID)})]
+OnGrowthField = Annotated[OnGrowth, scalar(_on_growth, wanted="a choice"), either({"enum": list(ON_GROWTH)})]
+RecordRule = Annotated[str, scalar(_rule, wanted="a code"), either({"enum": list(RULES)})]
 Id = Annotated[
     str, scalar(_id, wanted="an id"), either(matching(ID), {"type": "integer", "minimum": 1, "maximum": 10**19 - 1})
 ]
@@ -302,7 +340,7 @@ MaxFailures = Annotated[
 ]
 ApiUrl = Annotated[str, scalar(_url, wanted="an address"), either(matching(URL))]
 BackendField = Annotated[BackendName, scalar(_backend, wanted="a backend"), either({"enum": list(BACKENDS)})]
-SourcePath = Annotated[str, scalar(_path, wanted="a path"), either(_text_matching(PATH))]
+SourcePath = Annotated[str, scalar(_source, wanted="a path"), either(_text_matching(SOURCE))]
 StatePath = Annotated[str, scalar(_state_path, wanted="a path"), either(_text_matching(PATH))]
 StateUrl = Annotated[str, scalar(_state_url, wanted="an address"), either(matching(URL))]
 # An unquoted number or boolean is text like any other here too, where the text that it is fits the rule.

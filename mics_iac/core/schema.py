@@ -16,7 +16,17 @@ SCHEMA_FILE: Final = ".mics-iac/imports.schema.json"
 """Where `init` writes it, relative to the manifest's folder."""
 
 # What an import gets where neither it nor `defaults` says otherwise.
-_EFFECTIVE: Final = {"encoding": "utf-8", "priority": "MEDIUM", "max_failures": 0, "protect": False, "ordered": False}
+_EFFECTIVE: Final = {
+    "encoding": "utf-8",
+    "priority": "MEDIUM",
+    "max_failures": 0,
+    "protect": False,
+    "ordered": False,
+    "split": "100MB",
+    "on_invalid": "refuse",
+    "on_growth": "refuse",
+    "strict": False,
+}
 _MAPPED: Final = frozenset(
     ("properties", "patternProperties", "definitions")
 )  # names to schemas, no schemas themselves

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+from collections.abc import Mapping
 from fnmatch import fnmatchcase
 
 from mics_iac.core.address import base_of, matches
@@ -26,7 +27,7 @@ def selected(desired: Desired, options: Options, ledger: Ledger) -> list[Desired
     for wish in options.reload:
         pattern, _, path = wish.partition(":")
         _must_match(pattern, addresses)
-        files = [p.source for w in desired.imports if matches(w.address, (pattern,)) for p in w.parts]
+        files = [f.path for w in desired.imports if matches(w.address, (pattern,)) for f in w.sources]
         if path and not any(fnmatchcase(file, path) for file in files):
             raise UsageError(f"no file of {pattern} has the path {path}, which --reload names")
     return [
@@ -36,11 +37,26 @@ def selected(desired: Desired, options: Options, ledger: Ledger) -> list[Desired
     ]
 
 
+def asked_again(address: str, path: str, options: Options) -> bool:
+    """Whether `--reload` names this source of this import."""
+    for wish in options.reload:
+        pattern, colon, wished = wish.partition(":")
+        if matches(address, (pattern,)) and (not colon or fnmatchcase(path, wished)):
+            return True
+    return False
+
+
 def _must_match(pattern: str, addresses: list[str]) -> None:
     if not any(matches(address, (pattern,)) for address in addresses):
         close = difflib.get_close_matches(pattern, addresses, n=1)
         hint = f"; did you mean {close[0]}?" if close else ""
         raise UsageError(f"no declared import has the address {pattern}{hint}")
+
+
+def bases_of(address: str, moves: Mapping[str, str]) -> frozenset[str]:
+    """The base addresses whose batches count as this import's: its own, and those that it was renamed from."""
+    base = base_of(address)
+    return frozenset({base, *(base_of(source) for target, source in moves.items() if base_of(target) == base)})
 
 
 def moves_of(desired: Desired, ledger: Ledger) -> dict[str, str]:

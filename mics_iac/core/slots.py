@@ -13,7 +13,7 @@ import msgspec
 from mics_iac.core import journal
 from mics_iac.core.observed import ENDED, RUNNING
 from mics_iac.core.settings import Settings
-from mics_iac.core.state import Doubt, Execution, Incarnation, Refusal, Stranger
+from mics_iac.core.state import Cut, Doubt, Execution, Incarnation, Refusal, Stranger
 
 Outcome: TypeAlias = journal.UploadAccepted | journal.UploadDoubted | journal.UploadAbandoned | journal.UploadRefused
 """What became of an upload that began."""
@@ -31,6 +31,7 @@ class HeldImport:
     doubts: dict[str, Doubt] = field(default_factory=dict)
     refusals: dict[tuple[str, int, str], Refusal] = field(default_factory=dict)
     strangers: dict[str, Stranger] = field(default_factory=dict)
+    cuts: dict[tuple[str, str], Cut] = field(default_factory=dict)
 
     @classmethod
     def thaw(cls, value: Incarnation) -> HeldImport:
@@ -44,6 +45,7 @@ class HeldImport:
             {d.attempt: d for d in value.doubts},
             {(r.source, r.part, r.sha256): r for r in value.refusals},
             {s.id: s for s in value.strangers},
+            {(c.source, c.sha256): c for c in value.cuts},
         )
 
     def freeze(self) -> Incarnation:
@@ -57,6 +59,7 @@ class HeldImport:
             tuple(self.doubts.values()),
             tuple(self.refusals.values()),
             tuple(s for s in self.strangers.values() if s.id not in self.executions),
+            tuple(self.cuts.values()),
         )
 
     def begin(self, entry: journal.UploadBegun) -> None:
@@ -116,6 +119,7 @@ class HeldImport:
         self.executions = {**other.executions, **self.executions}
         self.refusals = {**other.refusals, **self.refusals}
         self.strangers = {**other.strangers, **self.strangers}
+        self.cuts = {**other.cuts, **self.cuts}
 
     def _accept(
         self,

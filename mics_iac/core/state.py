@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from typing import Final
 
 import msgspec
 
@@ -76,6 +77,38 @@ class Stranger(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=True
     not_: tuple[str, ...] = ()
 
 
+NOTHING: Final = ""
+"""In place of the sha256 of a piece of which nothing is sent."""
+
+
+class Piece(msgspec.Struct, frozen=True, gc=False, array_like=True, forbid_unknown_fields=True):
+    """One part of a source: the bytes [start, end) of its whole content, and the sha256 of what is sent of them.
+
+    `sha256` is NOTHING where all records of it are left out.
+    """
+
+    start: int
+    end: int
+    sha256: str
+
+
+class Cut(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=True):
+    """How a source is loaded that is not sent byte for byte as it lies there, in one part.
+
+    `sha256` and `bytes` are of its whole content, decompressed; `pieces` cover it, and are finished as they stand once
+    one of them was sent. `seal` is what the store said of a remote object whose content this is, None for a file here.
+    `dropped` records were left out as invalid, and are in the file `rejects` below the manifest's folder.
+    """
+
+    source: str
+    sha256: str
+    bytes: int
+    pieces: tuple[Piece, ...]
+    seal: str | None = None
+    dropped: int = 0
+    rejects: str | None = None
+
+
 class Incarnation(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One import of the platform, with the ledger of what was loaded through it.
 
@@ -91,6 +124,7 @@ class Incarnation(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     doubts: tuple[Doubt, ...] = ()
     refusals: tuple[Refusal, ...] = ()
     strangers: tuple[Stranger, ...] = ()
+    cuts: tuple[Cut, ...] = ()
 
 
 class ImportState(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

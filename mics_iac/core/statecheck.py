@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import Final, get_args
 
 from mics_iac.core.manifest import Place
-from mics_iac.core.model import STATE_KEYS
 from mics_iac.core.place import CREDENTIALS, BackendName, locks_apart
+from mics_iac.core.statemodel import STATE_KEYS
 from mics_iac.core.wording import listed
 from mics_iac.errors import Problem
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from mics_iac.core import journal
 from mics_iac.core.observed import FAILED, SUCCEEDED
+from mics_iac.core.state import Cut
 
 
 @dataclass(slots=True)
@@ -13,7 +14,8 @@ class Tally:
     """What a run did so far.
 
     `found` are parts that turned out to be loaded already. `ok` and `rejected` are records of the parts that this run
-    sent, as far as it saw them settle.
+    sent, as far as it saw them settle. `cuts` say how it loaded what does not go out as it lies there, by address and
+    path.
     """
 
     adopted: int = 0
@@ -21,6 +23,7 @@ class Tally:
     found: int = 0
     ok: int = 0
     rejected: int = 0
+    cuts: dict[tuple[str, str], Cut] = field(default_factory=dict)
     _new: set[str] = field(default_factory=set)
     _creating: set[str] = field(default_factory=set)
     _changing: set[str] = field(default_factory=set)
@@ -39,6 +42,11 @@ class Tally:
     def changed(self) -> int:
         """How many imports were changed in place; one that is new under its address was not, by a new key or guard."""
         return len(self._changed | (self._renamed - self._new))
+
+    @property
+    def left_out(self) -> int:
+        """How many invalid records were left out of the files that this run loaded."""
+        return sum(cut.dropped for cut in self.cuts.values())
 
     def add(self, entry: journal.Entry) -> None:
         """Count one entry."""
@@ -63,6 +71,8 @@ class Tally:
                 self._renamed.add(entry.address)
             case journal.ImportMoved():
                 self._renamed.add(entry.target)
+            case journal.SourceCut():
+                self.cuts[entry.address, entry.cut.source] = entry.cut
             case journal.UploadBegun():
                 self._sent.add((entry.address, entry.sha256))
             case journal.UploadAccepted():

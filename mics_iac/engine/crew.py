@@ -6,12 +6,14 @@ Knows nothing of what is called. A job runs in a worker; what it returns is give
 from __future__ import annotations
 
 import queue
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from types import TracebackType
 from typing import Self, TypeVar
 
 T = TypeVar("T")
+R = TypeVar("R")
 
 
 # How many jobs are under way for each one whose request may be, where records cross a network: with 30 ms a call of the
@@ -100,3 +102,36 @@ class Crew:
 
 def _deep(requests: int) -> int:
     return max(requests, min(requests * _AHEAD, _MOST_AHEAD)) if requests > 1 else 1
+
+
+def side_by_side(work: Callable[[T], R], jobs: Iterable[T], *, workers: int) -> list[R]:
+    """`work` of each job, in order, several at once; the first error ends it, once what runs has ended."""
+    left = deque(enumerate(jobs))
+    results: dict[int, R] = {}
+    errors: dict[int, BaseException] = {}
+
+    def go_on() -> None:
+        # One task a thread, not one a job: of thousands of small jobs the handing over is what would cost.
+        while True:
+            try:
+                number, job = left.popleft()
+            except IndexError:
+                return
+            try:
+                results[number] = work(job)
+            except BaseException as error:  # noqa: BLE001 - raised by the caller's thread
+                errors[number] = error
+                left.clear()
+
+    threads = max(1, min(workers, len(left)))
+    with ThreadPoolExecutor(max_workers=threads) as pool:
+        futures = [pool.submit(go_on) for _ in range(threads)]
+        try:
+            for future in futures:
+                future.result()
+        except BaseException:
+            left.clear()
+            raise
+    if errors:
+        raise errors[min(errors)]
+    return [results[number] for number in range(len(results))]

@@ -1,91 +1,27 @@
-"""Looks at files and at the platform, so that the pure core can decide. Changes nothing anywhere."""
+"""Looks at the platform, so that the pure core can decide. Changes nothing anywhere."""
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Callable, Collection, Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TypeVar
 
-from mics_iac.core.desired import Desired, DesiredImport, Part
-from mics_iac.core.manifest import Import, Manifest
 from mics_iac.core.observed import Listing, Observed, RemoteExecution, RemoteImport
 from mics_iac.core.progress import Listing as ListingProgress
-from mics_iac.core.progress import Notice, Reading
+from mics_iac.core.progress import Notice
+from mics_iac.engine.crew import side_by_side
 from mics_iac.engine.world import World
-from mics_iac.errors import ApiError, ApiRefused, ApiUnreachable, ManifestInvalid, MicsError, NotAllowed, Problem
-from mics_iac.sources.source import Fingerprint, Found
+from mics_iac.errors import ApiError, ApiRefused, ApiUnreachable, MicsError, NotAllowed
 
 T = TypeVar("T")
-R = TypeVar("R")
 Item = TypeVar("Item", RemoteImport, RemoteExecution)
 
 # Up to how many missing imports are asked for one by one.
 _MANY = 20
 # How often a list is read again whose pages shifted under the reader, before what was seen in all must do.
 _READINGS = 3
-
-
-def find_files(manifest: Manifest, world: World, *, passing_over: bool = False) -> dict[str, tuple[Found, ...]]:
-    """The files of each declared import, by address; ManifestInvalid with every source that is wrong.
-
-    With `passing_over`, a source that is wrong is told of, and what can be found is found.
-    """
-    files: dict[str, tuple[Found, ...]] = {}
-    problems: list[Problem] = []
-    for declared in manifest.imports:
-        found: dict[str, Found] = {}
-        for spec in declared.sources:
-            matches, wrong = world.source.find(spec)
-            found |= {match.path: match for match in matches if match.path not in found}
-            problems += wrong
-        files[declared.address] = tuple(found.values())
-    if problems and not passing_over:
-        raise ManifestInvalid(problems)
-    for problem in problems:
-        world.tell(Notice(f"passed over: {problem}"))
-    return files
-
-
-def read_desired(manifest: Manifest, world: World, *, files: Mapping[str, tuple[Found, ...]]) -> Desired:
-    """What should be: every file read once, hashed and counted. SourceFailed when one cannot be read."""
-    wanted = {(f, _is_csv(i)): None for i in manifest.imports for f in files[i.address]}
-    watch = _Watch(world, total=sum(f.bytes for f, _ in wanted))
-
-    def read(job: tuple[Found, bool]) -> Fingerprint:
-        world.stop.check()
-        return world.source.fingerprint(job[0], csv=job[1], watch=watch.read)
-
-    prints = dict(zip(wanted, _side_by_side(read, wanted, workers=os.cpu_count() or 1), strict=True))
-    imports = [
-        DesiredImport(i, tuple(_part(f, prints[f, _is_csv(i)]) for f in files[i.address])) for i in manifest.imports
-    ]
-    return Desired(tuple(imports), manifest.moved)
-
-
-def _is_csv(declared: Import) -> bool:
-    return declared.mime_type == "TEXT_CSV"
-
-
-def _part(found: Found, fingerprint: Fingerprint) -> Part:
-    f = fingerprint
-    return Part(found.path, 1, f.sha256, f.bytes, f.lines, f.records)
-
-
-@dataclass(slots=True)
-class _Watch:
-    world: World
-    total: int
-    _done: int = 0
-    _lock: threading.Lock = field(default_factory=threading.Lock)
-
-    def read(self, more: int) -> None:
-        with self._lock:
-            self._done += more
-            self.world.tell(Reading(self._done, self.total))
 
 
 def list_datamarts(
@@ -109,7 +45,7 @@ def list_datamarts(
             return None
         return {i.id: i for i in found}, whole
 
-    listed = zip(wanted, _side_by_side(read, wanted, workers=world.limits.parallelism), strict=True)
+    listed = zip(wanted, side_by_side(read, wanted, workers=world.limits.parallelism), strict=True)
     return {datamart_id: found for datamart_id, found in listed if found is not None}
 
 
@@ -133,7 +69,7 @@ def list_executions(wanted: Mapping[str, str], world: World) -> dict[str, tuple[
         world.tell(Notice(f"the executions of import {import_id} could not be listed: {refused.message}"))
         return (), False
 
-    listed = zip(wanted, _side_by_side(read, wanted, workers=world.limits.parallelism), strict=True)
+    listed = zip(wanted, side_by_side(read, wanted, workers=world.limits.parallelism), strict=True)
     return {import_id: found for import_id, (found, whole) in listed if whole}
 
 
@@ -190,7 +126,7 @@ def _complete(
         if sure:
             return found
     ask = partial(world.api.read_import, datamart_id)
-    answers = _side_by_side(ask, sorted(expected - found.keys()), workers=world.limits.parallelism)
+    answers = side_by_side(ask, sorted(expected - found.keys()), workers=world.limits.parallelism)
     return found | {remote.id: remote for remote in answers if remote is not None}
 
 
@@ -198,14 +134,3 @@ def with_executions(observed: Observed, wanted: Mapping[str, str], world: World)
     """The same, with the executions of these imports (import id to datamart id)."""
     executions = list_executions(wanted, world)
     return Observed(observed.imports, executions, at=observed.at, until=world.clock.monotonic())
-
-
-def _side_by_side(work: Callable[[T], R], jobs: Iterable[T], *, workers: int) -> list[R]:
-    """`work` of each job, in order, several at once; the first error ends it, once what runs has ended."""
-    with ThreadPoolExecutor(max_workers=max(1, workers)) as pool:
-        futures = [pool.submit(work, job) for job in jobs]
-        try:
-            return [future.result() for future in futures]
-        except BaseException:
-            pool.shutdown(cancel_futures=True)
-            raise

@@ -16,12 +16,15 @@ from mics_iac.core.ledger import Ledger
 from mics_iac.core.loaded import Loaded
 from mics_iac.core.manifest import NO_FAILURES, Budget
 from mics_iac.core.observed import FAILED, RemoteExecution
-from mics_iac.core.plan import Effect, Upload
+from mics_iac.core.plan import Effect, Policy, Upload
 from mics_iac.core.settings import Settings
-from mics_iac.core.state import Doubt
+from mics_iac.core.state import Cut, Doubt
 from mics_iac.core.strangers import Verdict, counts_like, judge
 from mics_iac.engine.imports import SHORT_DELAY
+from mics_iac.engine.slices import slice_of
 from mics_iac.engine.upload import Load
+
+PLAIN = Policy(str(NO_FAILURES), ordered=False)
 
 
 class Stage(Enum):
@@ -70,6 +73,7 @@ class Seen:
 class Lane:
     """One import, its effects, its tasks, and its executions as last listed.
 
+    `cuts` say how its sources are loaded that go out in pieces.
     `former`: it was replaced by another at its address, and is asked about uploads in doubt alone. `creating`: all that
     is asked is whether it was created. `import_id` and `settings` are None until the import is there. `listed_at` and
     `listed_until` are the moments (monotonic seconds) at which the last listing began and ended, None before the first.
@@ -80,8 +84,10 @@ class Lane:
     address: str
     effects: tuple[Effect, ...] = ()
     tasks: list[Task] = field(default_factory=list)
+    policy: Policy = PLAIN
     budget: Budget = NO_FAILURES
     ordered: bool = False
+    cuts: tuple[Cut, ...] = ()
     ignore_history: bool = False
     former: bool = False
     creating: bool = False
@@ -145,6 +151,8 @@ class Lane:
         assert self.import_id is not None
         assert self.settings is not None
         p = task.part
+        if not isinstance(p, Upload):
+            raise TypeError(f"a doubt is settled, not sent: {p}")
         return Load(
             self.address,
             p.source,
@@ -155,6 +163,7 @@ class Lane:
             p.records,
             self.import_id,
             self.settings,
+            slice_of(p, self.settings, self.policy),
         )
 
     def settles(self, sha256: str) -> bool:

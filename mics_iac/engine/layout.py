@@ -8,9 +8,9 @@ from mics_iac.core.address import base_of, matches
 from mics_iac.core.ledger import Ledger
 from mics_iac.core.loaded import Doubting
 from mics_iac.core.manifest import NO_FAILURES, Budget
-from mics_iac.core.plan import Adopt, Create, Effect, Move, Plan, Upload
+from mics_iac.core.plan import Adopt, Create, Effect, Fetch, Move, Plan, Upload
 from mics_iac.core.state import Doubt
-from mics_iac.engine.lanes import Lane, Task
+from mics_iac.engine.lanes import PLAIN, Lane, Task
 
 
 def lay_out(plan: Plan, ledger: Ledger, *, sending: bool = True, asked: Collection[str] | None = None) -> list[Lane]:
@@ -22,8 +22,10 @@ def lay_out(plan: Plan, ledger: Ledger, *, sending: bool = True, asked: Collecti
     """
     effects: dict[str, list[Effect]] = {}
     for effect in plan.effects:
-        if not isinstance(effect, Move):
+        if not isinstance(effect, Move | Fetch):
             effects.setdefault(effect.address, []).append(effect)
+    for planned in plan.cuts:
+        effects.setdefault(planned.address, [])
     if not sending:
         effects = {a: todo for a, todo in effects.items() if not any(isinstance(e, Create) for e in todo)}
     doubts: dict[str, Sequence[Doubt]] = {}
@@ -64,7 +66,9 @@ def _lane(plan: Plan, address: str, effects: list[Effect], doubts: Sequence[Doub
             *(_task(u, doubts, send=sending) for u in uploads),
             *(_task(d, [d], send=False) for d in doubts if d.sha256 not in planned),
         ],
+        policy=policy if policy is not None else PLAIN,
         budget=budget_of(plan, address),
+        cuts=tuple(planned.cut for planned in plan.cuts if planned.address == address),
         ordered=sending and policy is not None and policy.ordered,
         ignore_history=matches(address, plan.options.ignore_history),
     )

@@ -59,6 +59,8 @@ class Parts:
         self.progress_at = job.now
         lane.import_id, lane.settings = ready.import_id, ready.settings
         self._by_import[ready.import_id] = lane
+        # How a source is cut must be known before anything of it is sent: the rest is sent as it was cut then.
+        job.held.record(*(journal.SourceCut(lane.address, ready.import_id, cut) for cut in lane.cuts))
         with job.held.reading() as ledger:
             known = ledger.known_executions(lane.address, ready.import_id)
             strangers = ledger.strangers(lane.address, ready.import_id).values()

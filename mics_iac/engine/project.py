@@ -29,7 +29,7 @@ from mics_iac.core.variables import NO_VARIABLES, VariableSources
 from mics_iac.engine.manifest_files import read_manifest_texts
 from mics_iac.engine.world import Limits, Stop, SystemClock, World, nobody
 from mics_iac.errors import NotAllowed, UsageError
-from mics_iac.sources.local import LocalSource
+from mics_iac.sources.places import open_sources
 from mics_iac.store.backend import Backend
 from mics_iac.store.context import RunContext
 from mics_iac.store.open import open_backend
@@ -57,8 +57,8 @@ class Inputs:
 
     `state` wins over what the manifest says; a path in it is relative to the manifest's folder (`named_place`).
     `token` is asked once, when the platform is first called. `environ` is looked at for proxies, certificates and the
-    credentials of the state's place alone. `sandbox` takes the platform's place, with a state of its own unless `state`
-    names one: what the manifest says of the platform's state is not for the sandbox.
+    credentials of the state's place and of remote files alone. `sandbox` takes the platform's place, with a state of
+    its own unless `state` names one: what the manifest says of the platform's state is not for the sandbox.
     """
 
     manifest_path: Path
@@ -95,6 +95,13 @@ class Project:
     backend_at: Callable[[StatePlace], Backend]
     who: str
     run_url: str | None
+
+    @property
+    def declared(self) -> Manifest:
+        """The manifest, where it was read."""
+        if self.manifest is None:
+            raise TypeError("a project opened for a saved plan has no manifest to read")
+        return self.manifest
 
     def context(self, command: str) -> RunContext:
         """Who this run is, for lock and journal."""
@@ -172,7 +179,7 @@ def _connect(
     world = World(
         api=MicsApi(transport, page_size=inputs.page_size),
         backend=backend,
-        source=LocalSource(root),
+        source=open_sources(root, inputs.environ, clock=clock, way=partial(_way, inputs.environ)),
         clock=clock,
         stop=inputs.stop,
         workspace=root / WORKSPACE,

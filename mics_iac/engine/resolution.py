@@ -20,7 +20,8 @@ from mics_iac.core.state import ImportState, Incarnation, State
 from mics_iac.core.strangers import Verdict, judge, may_be
 from mics_iac.core.wording import quoted, visible
 from mics_iac.engine.addresses import held_import
-from mics_iac.engine.gather import find_files, read_desired, steady
+from mics_iac.engine.files import find_files, read_desired
+from mics_iac.engine.gather import steady
 from mics_iac.engine.holding import holding
 from mics_iac.engine.project import Project
 from mics_iac.engine.reading import read_digest
@@ -111,10 +112,14 @@ def _declared(project: Project, address: str, current: Incarnation, path: str) -
     if manifest is None or not imports:
         return None
     only = replace(manifest, imports=imports)
-    desired = read_desired(only, project.world, files=find_files(only, project.world))
-    for p in desired.imports[0].parts:
-        if p.source == path or _is_digest(path, p.sha256):
-            return Subject(address, current, p.source, p.number, p.sha256, p.bytes, p.records, p.lines)
+    files = find_files(only, project.world)
+    if not path.startswith(_DIGEST):
+        files = {address: tuple(found for found in some if found.path == path) for address, some in files.items()}
+    desired = read_desired(only, project.world, files=files, check=False, fetch=True)
+    for source in desired.imports[0].sources:
+        for p in source.content.parts if source.content is not None else ():
+            if source.path == path or _is_digest(path, p.sha256):
+                return Subject(address, current, source.path, p.number, p.sha256, p.bytes, p.records, p.lines)
     return None
 
 

@@ -14,6 +14,7 @@ from typing import BinaryIO
 
 from mics_iac.core import journal
 from mics_iac.core.clock import Clock
+from mics_iac.core.content import Slice
 from mics_iac.core.observed import RemoteExecution
 from mics_iac.core.progress import Sending, Told
 from mics_iac.core.settings import Settings
@@ -31,7 +32,7 @@ _PASSING = frozenset({401, 403, 404, 408, 425, 429})
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """A part, and the import that it goes into."""
+    """A part, how it is read, and the import that it goes into."""
 
     address: str
     source: str
@@ -42,6 +43,7 @@ class Load:
     records: int
     import_id: str
     settings: Settings
+    slice: Slice
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +117,7 @@ def send(
             load.import_id,
             mime_type=load.settings.mime_type,
             body=lambda: _Watched(
-                world.source.open(load.source, sha256=load.sha256, bytes=load.bytes),
+                world.source.open(load.slice),
                 load,
                 tell=world.tell,
                 clearance=clearance,

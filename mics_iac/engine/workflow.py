@@ -1,4 +1,4 @@
-"""What the commands do, told as stories: check, plan, apply, status. No printing, no prompting, no exiting.
+"""What the commands do, told as stories: plan, apply, recover, status. No printing, no prompting, no exiting.
 
 Each joins the pure core with the edges of a World; who shows what comes out, and asks a person, is the caller's.
 """
@@ -7,65 +7,43 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from mics_iac.core.desired import Desired, settings_of
 from mics_iac.core.health import Health
-from mics_iac.core.inquiry import failed_in, pins_of, to_ask, to_check, to_list
+from mics_iac.core.inquiry import failed_in, pins_of, settings_in, to_ask, to_check, to_list
 from mics_iac.core.learn import learn_executions, learn_imports
 from mics_iac.core.ledger import Ledger
-from mics_iac.core.manifest import Manifest
 from mics_iac.core.observed import Observed
 from mics_iac.core.outcome import Outcome, Recovery
 from mics_iac.core.place import describe
-from mics_iac.core.plan import Base, Create, Options, Plan, Skip, fingerprint
+from mics_iac.core.plan import Base, Create, Effect, Fetch, Options, Plan, Skip, Upload, fingerprint
 from mics_iac.core.planner import Origin, make_plan
-from mics_iac.core.progress import Failure, Notice
+from mics_iac.core.progress import Decided, Failure, Notice
+from mics_iac.core.records import invalid
 from mics_iac.core.state import State
 from mics_iac.core.status import ImportStatus, Status
 from mics_iac.core.tally import Tally
 from mics_iac.engine import gather
 from mics_iac.engine.execute import execute
+from mics_iac.engine.files import fetched, find_files, fitted, read_desired
 from mics_iac.engine.holding import holding
 from mics_iac.engine.manifest_files import read_manifest_texts
 from mics_iac.engine.project import Project
-from mics_iac.engine.world import World
+from mics_iac.engine.slices import keep_rejects, read_through, slice_of
 from mics_iac.errors import GuardRefused, MicsError, PlanStale, SourceFailed
-from mics_iac.sources.source import Found
 from mics_iac.store.held import Held
 from mics_iac.store.history import peek
 from mics_iac.store.survey import health, survey
 
 
-@dataclass(frozen=True, slots=True)
-class Checked:
-    """What a valid manifest declares: how many imports, files, bytes and records."""
+def plan(project: Project, options: Options, *, refresh: bool = True, fetch: bool = False) -> Plan:
+    """What apply would do now. Nothing is written and no lock is taken; what was refused stands in the plan.
 
-    datamarts: int
-    imports: int
-    files: int
-    bytes: int
-    records: int
-
-
-def check(project: Project) -> Checked:
-    """Read the manifest's files; ManifestInvalid, SourceFailed. The platform and the state are not asked."""
-    manifest = _declared(project)
-    desired = _read(manifest, project.world)
-    parts = [part for wanted in desired.imports for part in wanted.parts]
-    return Checked(
-        datamarts=len({w.declared.datamart for w in desired.imports}),
-        imports=len(desired.imports),
-        files=len(parts),
-        bytes=sum(p.bytes for p in parts),
-        records=sum(p.records for p in parts),
-    )
-
-
-def plan(project: Project, options: Options, *, refresh: bool = True) -> Plan:
-    """What apply would do now. Nothing is written and no lock is taken; what was refused stands in the plan."""
-    desired = _read(_declared(project), project.world)
+    With `fetch` remote objects are read, too: else apply reads those that are not known yet.
+    """
     ledger = _peek(project)
+    desired = _read(project, ledger, fetch=fetch)
     return _plan(project, desired, ledger, options, refresh=refresh)[0]
 
 
@@ -80,9 +58,11 @@ def apply(
     """Plan, have it approved, and do it, all under one lock.
 
     `approve` is asked if there is something to do. Raises PlanStale when the plan does not come to `expect_digest`,
-    GuardRefused when a guard refuses part of it; nothing was done then.
+    GuardRefused when a guard refuses part of it, RecordsInvalid when a file has records that are not valid; nothing was
+    done then.
     """
-    desired = _read(_declared(project), project.world)
+    # Most of the reading is done before the lock is held; what another run did meanwhile is seen under it.
+    desired = _read(project, _peek(project))
     tally = Tally()
     with holding(project, "apply", tally) as held:
         with held.reading() as ledger:
@@ -94,7 +74,16 @@ def apply(
                 moved=("what would be done is not what was reviewed",),
                 remedy="plan again, and review that",
             )
-        return _carry_out(project, decided, observed, held, tally, approve=approve)
+        if (declined := _declined(decided, tally, approve=approve)) is not None:
+            return declined
+        if decided.fetches:
+            desired = fetched(desired, ((a.address, a.source) for a in decided.fetches), project.world)
+            before = decided
+            decided, observed = _plan(project, desired, Ledger(state), options, refresh=refresh)
+            _refuse_moved(before, decided)
+            _refuse(decided)
+            project.world.tell(Decided(decided))
+        return _carry_out(project, decided, observed, held, tally)
 
 
 def apply_saved(project: Project, saved: Plan, *, approve: Callable[[Plan], bool]) -> Outcome:
@@ -117,7 +106,10 @@ def apply_saved(project: Project, saved: Plan, *, approve: Callable[[Plan], bool
             raise PlanStale("the saved plan is stale: what it rests on has moved", moved=tuple(moved), remedy=_AGAIN)
         scratch.extend(learn_imports(scratch, observed))
         lists = {i: dm for i, (dm, _) in to_list(saved, scratch).items() if dm in observed.imports}
-        return _carry_out(project, saved, gather.with_executions(observed, lists, world), held, tally, approve=approve)
+        observed = gather.with_executions(observed, lists, world)
+        if (declined := _declined(saved, tally, approve=approve)) is not None:
+            return declined
+        return _carry_out(project, saved, observed, held, tally)
 
 
 def recover(project: Project) -> Recovery:
@@ -126,15 +118,15 @@ def recover(project: Project) -> Recovery:
     Imports are found by name and type, executions by their bytes; files that are not there any more are passed over.
     Raises StateUnreadable for a state that is newer or of another platform or environment, which must not be mended.
     """
-    world, manifest = project.world, _declared(project)
+    world, manifest = project.world, project.declared
     tally = Tally()
     with holding(project, "state recover", tally, repair=True) as held:
         try:
-            files = gather.find_files(manifest, world, passing_over=True)
-            desired = gather.read_desired(manifest, world, files=files)
+            files = find_files(manifest, world, passing_over=True)
+            desired = read_desired(manifest, world, files=files, check=False)
             with held.reading() as ledger:
                 state = ledger.state()
-            decided, observed = _plan(project, desired, Ledger(state), Options(), refresh=True)
+            decided, observed = _plan(project, desired, Ledger(state), Options(), refresh=True, check=False)
             outcome = execute(
                 decided, observed, world=world, held=held, run=held.lock.id[:8], tally=tally, sending=False
             )
@@ -148,7 +140,7 @@ def recover(project: Project) -> Recovery:
         return Recovery(replace(outcome, failures=(*outcome.failures, *refused)), held.mended, missing)
 
 
-_AGAIN = "plan again with --out, and review that"
+_AGAIN = "plan again, and review that"
 
 
 def status(project: Project, *, refresh: bool = True) -> Status:
@@ -175,6 +167,7 @@ def status(project: Project, *, refresh: bool = True) -> Status:
             executions=value.current.executions,
             doubts=value.current.doubts,
             former=tuple(f.id for f in value.former if not f.gone),
+            cuts=value.current.cuts,
         )
         for address, value in state.imports.items()
     ]
@@ -241,21 +234,16 @@ def _held_imports(ledger: Ledger) -> dict[str, set[str]]:
     return {datamart_id: ledger.living(datamart_id) for datamart_id in sorted(datamarts)}
 
 
-def _declared(project: Project) -> Manifest:
-    if project.manifest is None:
-        raise TypeError("a project opened for a saved plan has no manifest to read")
-    return project.manifest
-
-
-def _read(manifest: Manifest, world: World) -> Desired:
-    return gather.read_desired(manifest, world, files=gather.find_files(manifest, world))
+def _read(project: Project, ledger: Ledger, *, fetch: bool = False) -> Desired:
+    manifest, world = project.declared, project.world
+    return read_desired(manifest, world, files=find_files(manifest, world), ledger=ledger, fetch=fetch)
 
 
 def _plan(
-    project: Project, desired: Desired, ledger: Ledger, options: Options, *, refresh: bool
+    project: Project, desired: Desired, ledger: Ledger, options: Options, *, refresh: bool, check: bool = True
 ) -> tuple[Plan, Observed]:
     """The plan, and what it was made from. `ledger` is a copy of the caller's: what is learned is folded into it."""
-    manifest, world = _declared(project), project.world
+    manifest, world = project.declared, project.world
     origin = Origin(
         api_url=project.api_url,
         environment=project.environment,
@@ -268,12 +256,14 @@ def _plan(
     needed = {w.settings.datamart_id for w in desired.imports}
     observed = gather.observe(to_ask(desired, ledger, options, refresh=refresh), world, needed=needed)
     ledger.extend(learn_imports(ledger, observed))
+    desired = fitted(desired, ledger, options, world, check=check)
     draft = make_plan(desired, observed, ledger, origin=origin, options=options, refreshed=refresh)
     asked = to_list(draft, ledger) if refresh else failed_in(draft, ledger)
-    if asked:
-        lists = {i: dm for i, (dm, _) in asked.items() if dm in observed.imports or not refresh}
-        observed = gather.with_executions(observed, lists, world)
-        ledger.extend([entry for _, entry in learn_executions(ledger, observed)])
+    if not asked:
+        return draft, observed
+    lists = {i: dm for i, (dm, _) in asked.items() if dm in observed.imports or not refresh}
+    observed = gather.with_executions(observed, lists, world)
+    ledger.extend([entry for _, entry in learn_executions(ledger, observed)])
     return make_plan(desired, observed, ledger, origin=origin, options=options, refreshed=refresh), observed
 
 
@@ -282,23 +272,43 @@ def _base(ledger: Ledger) -> Base:
     return Base(ledger.lineage, ledger.serial, fingerprint((state.imports, state.creating)))
 
 
-def _carry_out(
-    project: Project,
-    decided: Plan,
-    observed: Observed,
-    held: Held,
-    tally: Tally,
-    *,
-    approve: Callable[[Plan], bool],
-) -> Outcome:
+def _declined(decided: Plan, tally: Tally, *, approve: Callable[[Plan], bool]) -> Outcome | None:
+    """The outcome of a plan that nobody approves of, None where it is to be done; raises what stands in its way."""
+    _refuse(decided)
+    if decided.empty or approve(decided):
+        return None
+    skipped = sum(isinstance(a, Skip) for a in decided.actions)
+    return Outcome(decided, tally, skipped, declined=True)
+
+
+def _refuse(decided: Plan) -> None:
+    if decided.invalid:
+        error = invalid(decided.invalid)
+        for refused in decided.refusals:
+            error.add_note(f"{refused.address}: {refused.message}")
+        raise error
     if decided.refusals:
         raise GuardRefused(
             "\n".join(f"{refused.address}: {refused.message}" for refused in decided.refusals),
             remedy="nothing was done; resolve this, then plan again",
         )
-    if not decided.empty and not approve(decided):
-        skipped = sum(isinstance(a, Skip) for a in decided.actions)
-        return Outcome(decided, tally, skipped, declined=True)
+
+
+def _refuse_moved(before: Plan, decided: Plan) -> None:
+    """What was approved stands: the remote objects that were read now may have become parts, and nothing else."""
+    fetched = {(a.address, a.source) for a in before.fetches}
+
+    def others(plan: Plan) -> list[Effect]:
+        return [a for a in plan.effects if not isinstance(a, Upload | Fetch) or (a.address, a.source) not in fetched]
+
+    if others(before) != others(decided):
+        raise PlanStale(
+            "the plan changed while remote files were read", moved=("what is there on the platform",), remedy=_AGAIN
+        )
+
+
+def _carry_out(project: Project, decided: Plan, observed: Observed, held: Held, tally: Tally) -> Outcome:
+    keep_rejects(decided, project.world)
     return execute(decided, observed, world=project.world, held=held, run=held.lock.id[:8], tally=tally)
 
 
@@ -313,18 +323,22 @@ def _moved_base(saved: Plan, ledger: Ledger) -> Iterator[str]:
 
 
 def _moved_files(project: Project, saved: Plan) -> Iterator[str]:
-    """The files of the manifest and the data files that are not what they were when the plan was made."""
+    """The files of the manifest and the data files that are not what they were when the plan was made.
+
+    A remote object is not read for that: its store refuses to give another content than the one that was planned.
+    """
     now = {text.name: hashlib.sha256(text.data).hexdigest() for text in read_manifest_texts(project.path)}
     before = {pin.name: pin.sha256 for pin in saved.manifest}
     yield from (
         f"the manifest: {name}" for name in sorted(now.keys() | before.keys()) if now.get(name) != before.get(name)
     )
+    moved: dict[str, str] = {}
+    settings = settings_in(saved)
     for upload in saved.uploads:
+        if upload.seal is not None or upload.source in moved:
+            continue
         try:
-            found = Found(upload.source, upload.bytes)
-            fingerprint = project.world.source.fingerprint(found, csv=False, watch=lambda _: None)
+            read_through(slice_of(upload, settings[upload.address], saved.policies[upload.address]), project.world)
         except SourceFailed as error:
-            yield error.message
-        else:
-            if fingerprint.sha256 != upload.sha256:
-                yield f"the file {upload.source}"
+            moved[upload.source] = error.message
+    yield from moved.values()

@@ -14,16 +14,15 @@ from typing import Final, TypeVar
 import msgspec
 
 from mics_iac.core.diff import field_changes
-from mics_iac.core.plan import Action, Adopt, Change, Create, Guard, Keep, Move, Skip, Stuck, Upload
+from mics_iac.core.plan import Action, Adopt, Change, Create, Fetch, Guard, Keep, Move, Skip, Stuck, Upload
 from mics_iac.core.settings import Settings
-from mics_iac.reporting.figures import counted, number, size
-from mics_iac.reporting.lines import Line, Span, Style, columns, line, safe
+from mics_iac.reporting.figures import counted
+from mics_iac.reporting.files import Loading, file_lines, files_of
+from mics_iac.reporting.lines import Line, Span, Style, line
 
 _PLAIN: Final = re.compile(r"[A-Za-z0-9_.-]+")
 _FIELDS: Final = ("name", "document_type", "mime_type", "encoding", "priority")
 _FIELD_COLUMN: Final = 15
-_PATH_COLUMN: Final = 56  # a longer path pushes its own line aside, not those of all others
-_FEW: Final = 3  # so many files that are loaded already are named; more are counted
 
 _NEW: Final = "new"  # the reason that a creation needs none: the heading says all
 
@@ -52,6 +51,7 @@ class Block:
     move: Move | None
     keep: Keep | None
     uploads: tuple[Upload, ...]
+    fetches: tuple[Fetch, ...]
     skips: tuple[Skip, ...]
     stuck: tuple[Stuck, ...]
 
@@ -67,6 +67,7 @@ class Block:
             move=_first(actions, Move),
             keep=_first(actions, Keep),
             uploads=tuple(a for a in actions if isinstance(a, Upload)),
+            fetches=tuple(a for a in actions if isinstance(a, Fetch)),
             skips=tuple(a for a in actions if isinstance(a, Skip)),
             stuck=tuple(a for a in actions if isinstance(a, Stuck)),
         )
@@ -81,9 +82,15 @@ class Block:
         return None if self.keep is None else (self.keep.id, self.keep.settings)
 
     @property
+    def loadings(self) -> tuple[Loading, ...]:
+        """What happens to its files."""
+        return (*self.uploads, *self.fetches, *self.stuck, *self.skips)
+
+    @property
     def quiet(self) -> bool:
         """Whether nothing happens here and nothing needs to be said."""
-        return not (self.create or self.adopt or self.change or self.guard or self.move or self.uploads or self.stuck)
+        changes = self.create or self.adopt or self.change or self.guard or self.move
+        return not (changes or self.uploads or self.fetches or self.stuck)
 
 
 def _first(actions: Sequence[Action], kind: type[_Kind]) -> _Kind | None:
@@ -98,7 +105,7 @@ def blocks(actions: Iterable[Action]) -> list[Block]:
 
 def block_lines(block: Block, *, every: bool) -> list[Line]:
     """One block; `every` names each file that is loaded already, and an import that nothing happens to."""
-    return [_heading(block), *_settings(block), *_file_lines(block, every=every)]
+    return [_heading(block), *_settings(block), *file_lines(block.loadings, every=every)]
 
 
 def quoted_value(text: str) -> str:
@@ -131,10 +138,13 @@ def _what(block: Block) -> tuple[str, str]:
         return "~", "will be protected" if block.guard.protect else "will no longer be protected"
     if block.move is not None:
         return "~", "will be renamed here"
+    if block.fetches:
+        load = f"will load {counted(files_of(block.uploads), 'file')}, and " if block.uploads else "will "
+        return "^", f"{load}read {counted(files_of(block.fetches), 'remote file')} first"
     if block.uploads:
-        return "^", f"will load {counted(_files(block.uploads), 'file')}"
+        return "^", f"will load {counted(files_of(block.uploads), 'file')}"
     if block.stuck:
-        return "!", f"has {counted(_files(block.stuck), 'file')} that failed before"
+        return "!", f"has {counted(files_of(block.stuck), 'file')} that failed before"
     return "=", "is as it should be"
 
 
@@ -184,64 +194,3 @@ def _change(name: str, before: str, after: str) -> Line:
 
 def _comment(text: str) -> Line:
     return line("       ", Span(f"# {text}", "dim"), hang=9)
-
-
-@dataclass(frozen=True, slots=True)
-class _Row:
-    """Parts of one file that share their fate and its reason."""
-
-    symbol: str
-    path: str
-    label: str
-    bytes: int
-    records: int
-    reason: str
-
-
-def _file_lines(block: Block, *, every: bool) -> list[Line]:
-    loadings: list[Upload | Skip | Stuck] = [*block.uploads, *block.skips, *block.stuck]
-    split = {a.source for a in loadings if a.part > 1}
-    named = every or _files(block.skips) <= _FEW
-    rows = [*_rows("^", block.uploads, split), *_rows("!", block.stuck, split)]
-    rows += _rows("=", block.skips, split) if named else []
-    width = max((w for w in (columns(safe(r.path + r.label)) for r in rows) if w <= _PATH_COLUMN), default=0)
-    lines = [_file_line(row, width) for row in rows]
-    return lines if named else [*lines, _loaded_line(block.skips)]
-
-
-def _rows(symbol: str, actions: Sequence[Upload | Skip | Stuck], split: set[str]) -> list[_Row]:
-    rows = []
-    for (source, reason), group in groupby(actions, key=_fate):
-        parts = list(group)
-        label = ""
-        if source in split:
-            first, last = parts[0].part, parts[-1].part
-            label = f" [part {first}]" if first == last else f" [parts {first}-{last}]"
-        rows.append(_Row(symbol, source, label, sum(p.bytes for p in parts), sum(p.records for p in parts), reason))
-    return rows
-
-
-def _fate(action: Upload | Skip | Stuck) -> tuple[str, str]:
-    return action.source, action.reason
-
-
-def _file_line(row: _Row, width: int) -> Line:
-    style = _STYLES[row.symbol]
-    pad = " " * max(0, width - columns(safe(row.path + row.label)))
-    return line(
-        "       ",
-        Span(f"{row.symbol} ", style),
-        Span(row.path, "dim" if row.symbol == "=" else "plain", solid=True),
-        Span(f"{row.label}{pad}  {size(row.bytes):>8}  {counted(row.records, 'record'):>14}", "dim"),
-        Span(f"  {row.reason}", "dim" if row.symbol != "!" else style),
-        hang=11,
-    )
-
-
-def _loaded_line(skips: Sequence[Skip]) -> Line:
-    figures = f"{size(sum(s.bytes for s in skips))}, {number(sum(s.records for s in skips))} records"
-    return line("       ", Span(f"= {counted(_files(skips), 'file')} already loaded ({figures})", "dim"), hang=11)
-
-
-def _files(actions: Iterable[Upload | Skip | Stuck]) -> int:
-    return len({a.source for a in actions})

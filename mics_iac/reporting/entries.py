@@ -6,7 +6,7 @@ from typing import assert_never
 
 from mics_iac.core import journal
 from mics_iac.core.observed import SUCCEEDED
-from mics_iac.core.progress import Failure, Listing, Notice, Reading, Sending, Told, Waiting
+from mics_iac.core.progress import Decided, Failure, Listing, Notice, Reading, Sending, Told, Waiting
 from mics_iac.reporting.figures import counted, number, size
 
 
@@ -27,6 +27,8 @@ class Narration:
                 return f"{where}: failed: {told.error.message}"
             case Notice():
                 return told.text
+            case Decided():
+                return None
             case _:
                 return self._entry(told)
 
@@ -38,6 +40,7 @@ class Narration:
                 | journal.ChangeBegun()
                 | journal.CreateAbandoned()
                 | journal.StrangerRead()
+                | journal.SourceCut()
             ):
                 return None
             case journal.ImportCreated():

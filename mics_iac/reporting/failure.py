@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from mics_iac.core.progress import Failure
-from mics_iac.errors import ApiRefused, ManifestInvalid, MicsError, PlanStale, exit_code
+from mics_iac.errors import ApiRefused, ManifestInvalid, MicsError, PlanStale, RecordsInvalid, exit_code
 from mics_iac.reporting.figures import counted
 from mics_iac.reporting.lines import Line, Span, line, told
 
@@ -13,13 +13,17 @@ from mics_iac.reporting.lines import Line, Span, line, told
 _MOST = 200
 
 
-def error_lines(error: MicsError) -> list[Line]:
+def error_lines(error: MicsError, *, problems: bool = True) -> list[Line]:
     """An error that stopped the run.
 
     The problems of a manifest stand one a line, each as `file:line:column: CODE: message` from the first column on, as
-    editors and CI parse it.
+    editors and CI parse it; not where they are told elsewhere.
     """
-    return [*_problem_lines(error), *told(Span("Error: ", "error"), message=error.message), *_after(error)]
+    return [
+        *(_problem_lines(error) if problems else []),
+        *told(Span("Error: ", "error"), message=error.message),
+        *_after(error),
+    ]
 
 
 def failure_lines(failure: Failure) -> list[Line]:
@@ -33,11 +37,11 @@ def failure_lines(failure: Failure) -> list[Line]:
 
 
 def _problem_lines(error: MicsError) -> list[Line]:
-    """The problems of a manifest: all of them, unless they are more than anybody reads; JSON has every one."""
-    if not isinstance(error, ManifestInvalid):
+    """The problems of a manifest or of records: all, unless they are more than anybody reads; JSON has every one."""
+    if not isinstance(error, ManifestInvalid | RecordsInvalid):
         return []
     lines = [line(str(problem)) for problem in error.problems[:_MOST]]
-    rest = len(error.problems) - _MOST
+    rest = len(error.problems) - len(lines) + (error.more if isinstance(error, RecordsInvalid) else 0)
     return [*lines, line(f"... and {counted(rest, 'more problem')}")] if rest > 0 else lines
 
 
@@ -56,11 +60,13 @@ def _facts(error: MicsError) -> dict[str, object]:
     if notes := _notes(error):
         found["notes"] = notes
     match error:
-        case ManifestInvalid():
+        case ManifestInvalid() | RecordsInvalid():
             found["problems"] = [
                 {"file": p.file, "line": p.line, "column": p.column, "code": p.code, "message": p.message}
                 for p in error.problems
             ]
+            if isinstance(error, RecordsInvalid):
+                found["more_problems"] = error.more
         case PlanStale():
             found["moved"] = list(error.moved)
         case ApiRefused():

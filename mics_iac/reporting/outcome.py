@@ -14,6 +14,8 @@ from mics_iac.reporting.summary import apply_summary, loads_summary
 
 FORMAT_VERSION = "1.0"
 
+_MOST = 20  # so many files whose records were left out are named; JSON names all
+
 
 def outcome_lines(outcome: Outcome, *, running: int) -> list[Line]:
     """The counts; `running` is how many executions that this run began had not settled when it ended."""
@@ -22,14 +24,34 @@ def outcome_lines(outcome: Outcome, *, running: int) -> list[Line]:
     done = not (outcome.failures or outcome.unfinished or outcome.interrupted)
     loaded = done and not outcome.shortfalls
     return [
+        *_left_out(outcome.tally),
         line(Span(apply_summary(outcome.tally, whole=done), "bold")),
         line(Span(loads_summary(outcome.tally, whole=loaded, skipped=outcome.skipped, running=running), "bold")),
     ]
 
 
+def _left_out(tally: Tally) -> list[Line]:
+    """Where the records are that were left out of what was sent."""
+    kept = [(address, cut) for (address, _), cut in sorted(tally.cuts.items()) if cut.rejects is not None]
+    lines = [
+        line(
+            Span(address, "bold", solid=True),
+            ": ",
+            Span(cut.source, solid=True),
+            f": {counted(cut.dropped, 'invalid record')} left out, kept in ",
+            Span(cut.rejects or "", solid=True),
+            hang=2,
+        )
+        for address, cut in kept[:_MOST]
+    ]
+    rest = counted(len(kept) - _MOST, "more file")
+    return [*lines, line(f"... and {rest} with records left out")] if len(kept) > _MOST else lines
+
+
 def broken_off_lines(tally: Tally, *, running: int) -> list[Line]:
     """The counts of a run that an error stopped, so that it has no outcome."""
     return [
+        *_left_out(tally),
         line(apply_summary(tally, whole=False)),
         line(loads_summary(tally, whole=False, skipped=0, running=running)),
     ]
@@ -69,7 +91,13 @@ def outcome_json(outcome: Outcome, *, running: int) -> Mapping[str, object]:
             "running": running,
             "records_ok": tally.ok,
             "records_rejected": tally.rejected,
+            "records_left_out": tally.left_out,
         },
+        "rejects": [
+            {"address": address, "source": source, "records": cut.dropped, "file": cut.rejects}
+            for (address, source), cut in sorted(tally.cuts.items())
+            if cut.rejects is not None
+        ],
         "failures": [failure_json(failure) for failure in outcome.failures],
         "shortfalls": [_shortfall_json(shortfall) for shortfall in outcome.shortfalls],
         "unfinished": list(outcome.unfinished),

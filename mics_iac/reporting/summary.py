@@ -20,7 +20,8 @@ def plan_summary(counts: Counts, *, refused: bool) -> str:
     A part that failed before and is not sent again is no change, but the platform does not match either; nor does it
     where something was `refused`.
     """
-    if not (refused or counts.adopt or counts.add or counts.change or counts.destroy or counts.load or counts.stuck):
+    changes = counts.adopt or counts.add or counts.change or counts.destroy
+    if not (refused or changes or counts.load or counts.fetch or counts.stuck):
         return NO_CHANGES
     adopt = f"{counts.adopt} to import, " if counts.adopt else ""
     return f"Plan: {adopt}{counts.add} to add, {counts.change} to change, {counts.destroy} to destroy."
@@ -30,7 +31,9 @@ def uploads_summary(counts: Counts) -> str:
     """What will happen to files."""
     figures = f"{size(counts.load_bytes)}, {counted(counts.load_records, 'record')}"
     stuck = f", {number(counts.stuck)} failed before" if counts.stuck else ""
-    return f"Uploads: {number(counts.load)} to load ({figures}), {number(counts.loaded)} already loaded{stuck}."
+    remote = f"{counted(counts.fetch, 'remote file')} ({size(counts.fetch_bytes)})"
+    fetch = f", {remote} to read first" if counts.fetch else ""
+    return f"Uploads: {number(counts.load)} to load ({figures}), {number(counts.loaded)} already loaded{stuck}{fetch}."
 
 
 def apply_summary(tally: Tally, *, whole: bool) -> str:
@@ -44,6 +47,8 @@ def loads_summary(tally: Tally, *, whole: bool, skipped: int, running: int) -> s
     """What happened to files; `running` counts the executions that had not settled when the run ended."""
     head = "Uploads complete!" if whole else "Uploads incomplete."
     figures = f"{counted(tally.ok, 'record')} ok, {number(tally.rejected)} rejected"
+    if tally.left_out:
+        figures += f", {number(tally.left_out)} left out"
     if running:
         figures += f", {counted(running, 'execution')} still running"
     return f"{head} {number(tally.loaded)} loaded ({figures}), {number(skipped)} skipped."

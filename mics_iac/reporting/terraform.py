@@ -15,9 +15,11 @@ from typing import TypeAlias
 import msgspec
 
 from mics_iac import __version__
-from mics_iac.core.plan import Plan, Skip, Stuck, Upload
+from mics_iac.core.plan import Fetch, Plan, Skip, Stuck, Upload
 from mics_iac.core.settings import Settings
 from mics_iac.reporting.blocks import Block, blocks
+from mics_iac.reporting.files import Loading
+from mics_iac.reporting.findings import checked_json
 
 Json: TypeAlias = Mapping[str, object]
 
@@ -31,19 +33,21 @@ def plan_json(plan: Plan) -> Json:
     in its way; `applyable` where it does something and nothing stands in its way.
     """
     stuck = any(isinstance(a, Stuck) for a in plan.actions)
+    barred = bool(plan.refusals or plan.invalid)
     narrowed = bool(plan.options.target or plan.options.exclude)
     return {
         "format_version": FORMAT_VERSION,
         "mics_iac_version": __version__,
-        "complete": not (stuck or narrowed or plan.refusals),
-        "errored": bool(plan.refusals),
-        "applyable": bool(plan.effects) and not plan.refusals,
+        "complete": not (stuck or narrowed or barred),
+        "errored": barred,
+        "applyable": bool(plan.effects) and not barred,
         "api_url": plan.api_url,
         "environment": plan.environment,
         "refreshed": plan.refreshed,
         "resource_changes": [change for block in blocks(plan.actions) for change in _changes(block)],
         "leftovers": [msgspec.to_builtins(leftover) for leftover in plan.leftovers],
         "earlier_batches": dict(sorted(plan.earlier.items())),
+        "records": [checked_json(one) for one in plan.checked],
         "warnings": list(plan.warnings),
         "refusals": [msgspec.to_builtins(refused) for refused in plan.refusals],
         "base": msgspec.to_builtins(plan.base),
@@ -58,13 +62,13 @@ def _options(plan: Plan) -> Json:
 
 
 def _changes(block: Block) -> list[Json]:
-    split = {a.source for a in _parts(block) if a.part > 1}
-    parts = sorted(_parts(block), key=lambda a: (a.source, a.part))
+    split = {a.source for a in block.loadings if _number(a) > 1}
+    parts = sorted(block.loadings, key=lambda a: (a.source, _number(a)))
     return [_import_change(block), *(_execution_change(part, split=part.source in split) for part in parts)]
 
 
-def _parts(block: Block) -> list[Upload | Skip | Stuck]:
-    return [*block.uploads, *block.skips, *block.stuck]
+def _number(part: Loading) -> int:
+    return 1 if isinstance(part, Fetch) else part.part
 
 
 def _import_change(block: Block) -> Json:
@@ -124,12 +128,11 @@ def _actions(before: Json | None, after: Json | None) -> list[str]:
     return ["create"] if before is None else ["update"]
 
 
-def _execution_change(part: Upload | Skip | Stuck, *, split: bool) -> Json:
-    what = {"source": part.source, "part": part.part, "sha256": part.sha256}
-    what |= {"bytes": part.bytes, "records": part.records}
-    loads = isinstance(part, Upload)
+def _execution_change(part: Loading, *, split: bool) -> Json:
+    what, unknown = _subject(part)
+    loads = isinstance(part, Upload | Fetch)
     found: dict[str, object] = {
-        "address": f"{part.address}:{part.source}" + (f"[{part.part}]" if split else ""),
+        "address": f"{part.address}:{part.source}" + (f"[{_number(part)}]" if split else ""),
         "mode": "managed",
         "type": "execution",
         "name": part.source,
@@ -137,15 +140,27 @@ def _execution_change(part: Upload | Skip | Stuck, *, split: bool) -> Json:
             "actions": ["create"] if loads else ["no-op"],
             "before": what if isinstance(part, Skip) else None,
             "after": None if isinstance(part, Stuck) else what,
-            "after_unknown": {"id": True} if loads else {},
+            "after_unknown": {"id": True, **unknown} if loads else {},
         },
         "reason": part.reason,
     }
     if split:
-        found["index"] = part.part
+        found["index"] = _number(part)
     if isinstance(part, Upload) and part.again:
         found["action_reason"] = "replace_by_request"
     if isinstance(part, Stuck):
         found["action_reason"] = "failed_before"
         found["failed"] = what
     return found
+
+
+def _subject(part: Loading) -> tuple[dict[str, object], dict[str, object]]:
+    """What a part is, and what of it is not known yet; of a remote object that was not read `bytes` are as stored."""
+    if isinstance(part, Fetch):
+        unread: dict[str, object] = {"part": True, "sha256": True, "records": True}
+        return {"source": part.source, "bytes": part.bytes, "seal": part.seal}, unread
+    what: dict[str, object] = {"source": part.source, "part": part.part, "sha256": part.sha256}
+    what |= {"bytes": part.bytes, "records": part.records}
+    if isinstance(part, Upload) and part.range is not None:
+        what["range"] = list(part.range)
+    return what, {}

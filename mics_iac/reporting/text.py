@@ -11,6 +11,7 @@ from itertools import groupby
 from mics_iac.core.plan import Counts, Leftover, Plan, count
 from mics_iac.reporting.blocks import Block, block_lines, blocks, quoted_value
 from mics_iac.reporting.figures import counted
+from mics_iac.reporting.findings import record_lines
 from mics_iac.reporting.lines import Line, Span, line, told
 from mics_iac.reporting.summary import NO_CHANGES, plan_summary, uploads_summary
 
@@ -25,6 +26,7 @@ def plan_lines(plan: Plan, *, every: bool = False, hint: str | None = None) -> l
         *_head(plan),
         *_datamarts(plan, every=every),
         *_kept(plan),
+        *_records(plan, every=every),
         *_warnings(plan),
         *_summary(plan),
         *_foot(plan, hint),
@@ -92,6 +94,12 @@ def _leftover(leftover: Leftover) -> Line:
     return line("     ", Span(leftover.address, "plain", solid=True), Span(what, "dim"), hang=7)
 
 
+def _records(plan: Plan, *, every: bool) -> list[Line]:
+    """What was found in the records of the files to load."""
+    found = record_lines(plan.checked, every=every)
+    return [line(), line("Records:"), *found] if found else []
+
+
 def _warnings(plan: Plan) -> list[Line]:
     if not plan.warnings:
         return []
@@ -100,7 +108,7 @@ def _warnings(plan: Plan) -> list[Line]:
 
 def _summary(plan: Plan) -> list[Line]:
     counts = count(plan)
-    first = plan_summary(counts, refused=bool(plan.refusals))
+    first = plan_summary(counts, refused=bool(plan.refusals or plan.invalid))
     lines = [line(), line(Span(first, "bold"))]
     if first != NO_CHANGES:
         lines.append(line(uploads_summary(counts)))
@@ -113,9 +121,10 @@ def _attention(plan: Plan, counts: Counts) -> list[Line]:
     lines = []
     if counts.stuck:
         lines.append(line(Span("What failed before is sent again with --retry-failed alone.", "warn"), hang=2))
-    if plan.refusals:
-        text = f"This plan cannot be applied: {counted(len(plan.refusals), 'refusal')}."
-        lines.append(line(Span(text, "error"), hang=2))
+    reasons = [counted(len(plan.refusals), "refusal")] if plan.refusals else []
+    reasons += [f"{counted(len(plan.invalid), 'file')} with invalid records"] if plan.invalid else []
+    if reasons:
+        lines.append(line(Span(f"This plan cannot be applied: {', '.join(reasons)}.", "error"), hang=2))
     return lines
 
 

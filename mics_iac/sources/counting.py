@@ -7,6 +7,34 @@ may hold newlines, and the first record is the header.
 from __future__ import annotations
 
 import io
+from typing import Protocol
+
+
+class Counter(Protocol):
+    """Counts what it is fed."""
+
+    def feed(self, block: bytes) -> None:
+        """Take the next block."""
+        ...
+
+    def feed_past(self, block: bytes, end: int) -> tuple[int, int]:
+        """Take the next block, whose last record end stands at `end`; lines and records up to there."""
+        ...
+
+    @property
+    def ends(self) -> int:
+        """How many newlines there are."""
+        ...
+
+    @property
+    def lines(self) -> int:
+        """How many lines there are, the last one counted with or without its newline."""
+        ...
+
+    @property
+    def records(self) -> int:
+        """How many records there are, the last one counted with or without its newline."""
+        ...
 
 
 class LineCounter:
@@ -37,6 +65,16 @@ class LineCounter:
         self._open = self._open or bool(piece)
         self._content = self._content or (bool(piece) and not piece.isspace())
 
+    def feed_past(self, block: bytes, end: int) -> tuple[int, int]:  # noqa: ARG002 - known without being told
+        """See `Counter`; the last record end is the last newline."""
+        self.feed(block)
+        return self._ends, self._records
+
+    @property
+    def ends(self) -> int:
+        """How many newlines there are."""
+        return self._ends
+
     @property
     def lines(self) -> int:
         """How many lines there are, the last one counted with or without its newline."""
@@ -65,6 +103,18 @@ class CsvCounter:
         self._rows.feed((b"x" if self._quoted else b"") + b"x".join(outside))
         self._quoted ^= len(pieces) % 2 == 0
 
+    def feed_past(self, block: bytes, end: int) -> tuple[int, int]:
+        """See `Counter`."""
+        self.feed(block[:end])
+        there = self.lines, self.records
+        self.feed(block[end:])
+        return there
+
+    @property
+    def ends(self) -> int:
+        """How many newlines there are, those inside quoted fields included."""
+        return self._all.ends
+
     @property
     def lines(self) -> int:
         """How many lines there are, those inside quoted fields included."""
@@ -74,3 +124,23 @@ class CsvCounter:
     def records(self) -> int:
         """How many rows there are besides the header."""
         return max(0, self._rows.records - 1)
+
+
+class NoCounter:
+    """Counts nothing, where somebody else does."""
+
+    ends = lines = records = 0
+
+    def feed(self, block: bytes) -> None:
+        """Take the next block."""
+
+    def feed_past(self, block: bytes, end: int) -> tuple[int, int]:  # noqa: ARG002 - it is all the same
+        """See `Counter`."""
+        return 0, 0
+
+
+def counter_of(*, csv: bool, count: bool = True) -> Counter:
+    """What counts lines and records of a file that is CSV, or NDJSON."""
+    if not count:
+        return NoCounter()
+    return CsvCounter() if csv else LineCounter()

@@ -1,7 +1,7 @@
 """The requests that the object backends make, one method each: an object is read, put, listed, copied, removed.
 
-Nothing is decided and nothing is repeated here. It is the seam at which a test lets the n-th request go wrong, and the
-only place that knows obstore: whatever it raises becomes `Changed`, `Unsure` or one of our own errors.
+Nothing is decided and nothing is repeated here. It is the seam at which a test lets the n-th request go wrong, and for
+states the only place that knows obstore: whatever it raises becomes `Changed`, `Unsure` or one of our own errors.
 """
 
 from __future__ import annotations
@@ -9,13 +9,15 @@ from __future__ import annotations
 import json
 import re
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from mics_iac.core.place import CREDENTIALS
-from mics_iac.errors import StoreFailed, StoreRefused
-from mics_iac.store.attempts import Unsure
+from mics_iac.clouds.faults import is_missing, reason, translated
+from mics_iac.clouds.opened import at_of, open_store, where_of
+from mics_iac.clouds.use import STATE
+from mics_iac.core.place import BucketPlace
+from mics_iac.errors import StoreFailed
 
 if TYPE_CHECKING:
     from obstore.store import ObjectStore
@@ -35,6 +37,14 @@ class Stored:
     data: bytes
     version: str
     modified: float
+
+
+def open_bucket(place: BucketPlace, environ: Mapping[str, str]) -> Bucket:
+    """The bucket; nothing is opened yet.
+
+    Its first request raises StoreFailed where obstore is missing, or cannot make sense of the place.
+    """
+    return Bucket(lambda: open_store(place, environ, use=STATE), where=where_of(place), at=at_of(place))
 
 
 class Bucket:
@@ -67,7 +77,7 @@ class Bucket:
             found = obstore.get(store, key)
             data = found.bytes().to_bytes()
         except Exception as error:
-            if _is_missing(error):
+            if is_missing(error):
                 return None
             raise self._translated(error) from error
         meta = found.meta
@@ -121,67 +131,23 @@ class Bucket:
             try:
                 obstore.delete(store, some)
             except Exception as error:
-                if not _is_missing(error):
+                if not is_missing(error):
                     raise self._translated(error) from error
                 # Some stores stop at the first that is missing.
                 for key in some if len(some) > 1 else ():
                     self.remove([key])
 
     def _translated(self, error: Exception) -> Exception:
-        from obstore import exceptions  # noqa: PLC0415
-
-        text = _reason(error)
-        if _NO_BUCKET.search(str(error)):
-            return StoreFailed(
-                f"there is no such bucket or container: {self.where}",
-                remedy="make it, or correct where the state is (the manifest's `state`, or --state)",
-            )
-        if _OWN_IDENTITY.search(str(error)):
-            # Told at once, as each cloud's own tools do: whoever set no credentials would wait for nothing else.
-            return StoreRefused(
-                f"there are no credentials for {self.where}: none are set, and the machine has none to give ({text})",
-                remedy=f"set {CREDENTIALS[self.where.partition(':')[0]]}",
-            )
-        if isinstance(error, exceptions.PermissionDeniedError | exceptions.UnauthenticatedError) or _REFUSAL.search(
-            str(error)
-        ):
-            return StoreRefused(
-                f"{self.where} refuses these credentials, or they may not do this: {text}",
-                remedy="see that they are the right ones, not expired, and may read, write and delete there",
-            )
-        if "builder error" in text:
-            return StoreFailed(
-                f"{self.where}{self.at} cannot be asked: its address is plain http, or none",
-                remedy="name it as the `endpoint` of the place; plain http goes to this machine alone",
-            )
         if _IMPOSSIBLE.search(str(error)):
             return StoreFailed(
-                f"{self.where} cannot put an object under a condition, so that it cannot keep two runs apart: {text}",
+                f"{self.where} cannot put an object under a condition, so that it cannot keep two runs apart: "
+                f"{reason(error)}",
                 remedy="keep the state in a store that can (S3, Google Cloud Storage and Azure Blob Storage do)",
             )
-        if isinstance(error, exceptions.BaseError | OSError | ValueError):
-            return Unsure(text)
-        return error
+        return translated(error, where=self.where, at=self.at, use=STATE)
 
 
-# What stores answer where credentials are missing, wrong or expired, with whatever status.
-_REFUSAL = re.compile(
-    r"ExpiredToken|InvalidToken|TokenRefreshRequired|InvalidAccessKeyId|SignatureDoesNotMatch|RequestTimeTooSkewed|"
-    r"AuthenticationFailed|AuthorizationFailure|AuthorizationPermissionMismatch|InvalidAuthenticationInfo|"
-    r"AccessDenied|\b40[13] (Unauthorized|Forbidden)|invalid_grant|CredentialProvider"
-)
-# Where a library asks for the machine's own identity, which it does where it finds no other credentials.
-_OWN_IDENTITY = re.compile(
-    r"performing \w+ \S*(/latest/(api/token|meta-data/)|/computeMetadata/v1/)|token request: Error performing GET |"
-    r"169\.254\.169\.254|metadata\.google\.internal"
-)
-_NO_BUCKET = re.compile(r"NoSuchBucket|ContainerNotFound|bucket does not exist", re.IGNORECASE)
 _IMPOSSIBLE = re.compile(r"<Code>NotImplemented|501 Not Implemented")
-
-
-def _is_missing(error: Exception) -> bool:
-    """Whether an object is not there; what is missing may be the bucket itself."""
-    return isinstance(error, FileNotFoundError) and not _NO_BUCKET.search(str(error))
 
 
 def _is_condition(error: Exception) -> bool:
@@ -189,7 +155,7 @@ def _is_condition(error: Exception) -> bool:
 
     # An object that is to be replaced and is not there is another version, too.
     refused = isinstance(error, exceptions.AlreadyExistsError | exceptions.PreconditionError)
-    return refused or _is_missing(error)
+    return refused or is_missing(error)
 
 
 def _token(e_tag: str | None, version: str | None) -> str:
@@ -203,35 +169,3 @@ def _condition(token: str) -> dict[str, str]:
         # No token of this store's: none of its versions is that one.
         e_tag, version = token, None
     return {name: text for name, text in (("e_tag", e_tag), ("version", version)) if text is not None}
-
-
-# What the library's diagnosis tells of a connection that failed, in words a user can act on.
-_CONNECTION = {
-    "ConnectionRefused": "the connection was refused",
-    "dns error": "its name cannot be resolved",
-    "ertificate": "its TLS certificate is not trusted; SSL_CERT_FILE may name the certificates of your own network",
-    "TimedOut": "it timed out",
-    "kind: Timeout": "it timed out",
-}
-
-
-# What stands around what a user wants to know.
-_NOISE = re.compile(
-    r"^Generic \w+ error: (Error performing \w+ request: )?|^Object at location \S+ not found: "
-    r"|^The operation lacked .* for path \S+: | in [0-9.]+(ns|µs|ms|s)(?= - )|Server returned non-2xx status code: "
-    r"|:? *<(\?xml|Error|html|!DOCTYPE).*$"
-)
-
-
-def _reason(error: Exception) -> str:
-    """What happened, on one line: without the library's own diagnosis, and without a query, which may be signed."""
-    text, _, diagnosis = str(error).partition("\n\nDebug source")
-    for mark, words in _CONNECTION.items():
-        if "HttpError" in diagnosis and mark in diagnosis:
-            return words
-    if "HttpError" in diagnosis:
-        return "the connection broke off"
-    code = re.search(r"<Code>(\w+)</Code>", text)
-    text = re.sub(r"\?[^\s)]*", "", " ".join(text.split()))
-    text = _NOISE.sub("", text).rstrip(": ")
-    return f"{text} {code[1]}" if code else text[:500]

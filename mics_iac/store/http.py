@@ -16,9 +16,9 @@ from secrets import token_hex
 
 import msgspec
 
+from mics_iac.clouds.attempts import Attempts, Unsure
 from mics_iac.core.clock import Clock
 from mics_iac.errors import Locked, StateConflict, StoreFailed
-from mics_iac.store.attempts import Attempts, Unsure
 from mics_iac.store.backend import (
     Blob,
     Busy,

@@ -13,9 +13,9 @@ from datetime import UTC, datetime
 import msgspec
 
 from mics_iac import __version__
+from mics_iac.clouds.attempts import Attempts, Unsure
 from mics_iac.core.clock import Clock
 from mics_iac.errors import Locked, StoreFailed
-from mics_iac.store.attempts import Attempts, Unsure
 from mics_iac.store.backend import (
     LEASE,
     Busy,

@@ -45,7 +45,7 @@ def open_backend(
             return FileBackend(root / (name if path is None else path), clock=clock)
         case BucketPlace():
             # Each kind brings a library of its own: only the one that is wanted is loaded.
-            from mics_iac.store.buckets import open_bucket  # noqa: PLC0415
+            from mics_iac.store.bucket import open_bucket  # noqa: PLC0415
             from mics_iac.store.objects import ObjectBackend  # noqa: PLC0415
 
             return ObjectBackend(open_bucket(place, environ), folder=place.prefix, name=name, clock=clock)

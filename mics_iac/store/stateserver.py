@@ -2,30 +2,28 @@
 
 GET and POST of one document, LOCK and UNLOCK beside it, `?ID=` on a POST for the lock that it is made under; 409 or 423
 say that another one holds it. GitLab speaks it with its own methods and address for the lock. Nothing is decided and
-nothing repeated here: it is the seam at which a test lets the n-th request go wrong. With `api`, the only place that
-knows an HTTP library. Redirects are never followed: what is sent is meant for this address alone.
+nothing repeated here: it is the seam at which a test lets the n-th request go wrong. Redirects are never followed: what
+is sent is meant for this address alone.
 """
 
 from __future__ import annotations
 
 import base64
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
-from typing import Any
-from urllib.parse import unquote, urlencode, urlsplit
+from urllib.parse import urlencode, urlsplit
 
 import urllib3
 
 from mics_iac import __version__
+from mics_iac.clouds.attempts import Unsure
+from mics_iac.clouds.web import open_pool, why_broken
 from mics_iac.core.place import HttpPlace
 from mics_iac.errors import StoreFailed, StoreRefused
-from mics_iac.store.attempts import Unsure
 from mics_iac.store.backend import visible
 
-# Bounds in seconds: to connect, and between two bytes; and on the bytes of one answer.
-_TIMEOUT = urllib3.Timeout(connect=5.0, read=25.0)
+# Bound on the bytes of one answer.
 _LONGEST = 1 << 30
 
 _ACCESS = (
@@ -72,12 +70,7 @@ class StateServer:
             pair = base64.b64encode(f"{access.username or ''}:{access.password or ''}".encode()).decode()
             self._headers["Authorization"] = f"Basic {pair}"
             self._secrets.append(pair)
-        options: dict[str, Any] = {"timeout": _TIMEOUT, "retries": False, "maxsize": 16, "ca_certs": access.ca_bundle}
-        self._pool: urllib3.PoolManager = (
-            urllib3.ProxyManager(access.proxy, proxy_headers=_proxy_headers(access.proxy), **options)
-            if access.proxy
-            else urllib3.PoolManager(**options)
-        )
+        self._pool = open_pool(proxy=access.proxy, ca_bundle=access.ca_bundle)
 
     @property
     def where(self) -> str:
@@ -146,7 +139,7 @@ class StateServer:
             finally:
                 response.release_conn()
         except (urllib3.exceptions.HTTPError, OSError) as error:
-            raise Unsure(_reason(error)) from error
+            raise Unsure(why_broken(error)) from error
         if response.status < 200:
             raise Unsure("its answer broke off")
         if response.status == 200 and method == "GET" and "text/html" in response.headers.get("Content-Type", ""):
@@ -196,37 +189,8 @@ class StateServer:
         )
 
 
-def _proxy_headers(proxy: str) -> dict[str, str]:
-    parts = urlsplit(proxy)
-    if parts.username is None:
-        return {}
-    pair = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
-    return dict(urllib3.make_headers(proxy_basic_auth=pair))
-
-
 def _moment(date: str | None) -> float | None:
     try:
         return parsedate_to_datetime(date).timestamp() if date else None
     except (ValueError, TypeError, OverflowError):
         return None
-
-
-def _reason(error: Exception) -> str:
-    """What happened, without the address, which is named beside it."""
-    cause = getattr(error, "reason", None) or error
-    text = re.sub(r"^\w+\(.*?\)?[>)]: ", "", str(cause))[:300]
-    match cause:
-        case urllib3.exceptions.NameResolutionError():
-            return "its name cannot be resolved"
-        case urllib3.exceptions.SSLError():
-            return f"its TLS certificate is not trusted, or it speaks no TLS ({text})"
-        case _ if "refused" in text:
-            return "the connection was refused"
-        case urllib3.exceptions.NewConnectionError():  # a kind of timeout to the library, whatever it was
-            return text
-        case urllib3.exceptions.TimeoutError():
-            return "it timed out"
-        case urllib3.exceptions.ProtocolError():
-            return "the connection broke off"
-        case _:
-            return f"{type(cause).__name__}: {text}"

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
+from mics_iac.clouds.attempts import Attempts, Unsure
 from mics_iac.core.clock import Clock
-from mics_iac.store.attempts import Attempts, Unsure
 from mics_iac.store.bucket import ANY, Bucket, Changed, Stored
 
 # How many objects are read at once.

@@ -26,7 +26,7 @@ from tests.api.test_sockets import EXECUTION, RunningClock
 QUICK = Timeouts(connect=0.7)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def tls(tmp_path_factory: pytest.TempPathFactory) -> tuple[ssl.SSLContext, Path]:
     if shutil.which("openssl") is None:
         pytest.skip("needs the openssl command to make a certificate")

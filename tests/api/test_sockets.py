@@ -376,7 +376,7 @@ def test_fourteen_threads_share_one_client() -> None:
 # TLS and proxies
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def tls(tmp_path_factory: pytest.TempPathFactory) -> tuple[ssl.SSLContext, Path]:
     if shutil.which("openssl") is None:
         pytest.skip("needs the openssl command to make a certificate")

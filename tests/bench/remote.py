@@ -30,7 +30,7 @@ from mics_iac.engine import workflow
 from mics_iac.engine.project import Inputs, open_project
 from mics_iac.engine.world import Limits, Stop, SystemClock
 from mics_iac.store.backend import Backend
-from mics_iac.store.buckets import open_bucket
+from mics_iac.store.bucket import open_bucket
 from mics_iac.store.file import FileBackend
 from mics_iac.store.http import HttpBackend
 from mics_iac.store.objects import ObjectBackend

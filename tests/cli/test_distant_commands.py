@@ -31,6 +31,7 @@ def places(s3_server: Distant, monkeypatch: pytest.MonkeyPatch) -> Iterator[list
         ]
 
 
+@pytest.mark.slow
 def test_from_each_to_the_next_and_back(project: Path, run: Run, places: list[str]) -> None:
     assert run("apply", "--sandbox", "--state", places[0], "-y").code == 0
     for number, (here, there) in enumerate([*pairwise(places), (places[-1], places[-2])]):

@@ -92,6 +92,7 @@ def test_no_such_bucket(project: Path, run: Run, far: Callable[[BucketKind], Far
     nothing_was_sent(run)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("command", "state"),
     [

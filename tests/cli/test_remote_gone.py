@@ -16,7 +16,7 @@ import pytest
 
 from mics_iac.core.place import url_of
 from mics_iac.embedded import open_sandbox, sandbox_folder
-from mics_iac.store.buckets import open_bucket
+from mics_iac.store.bucket import open_bucket
 from tests.cli.conftest import Result, write_data
 from tests.servers.faults import Fault
 from tests.servers.processes import Distant
@@ -46,6 +46,7 @@ def left_in(folder: Path) -> bytes:
     return b"".join(path.read_bytes() for path in folder.rglob("*") if path.is_file())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("then", ["here", "elsewhere"])
 @pytest.mark.parametrize("kind", ["http", "s3"])
 def test_the_store_goes_away_while_files_are_sent(

@@ -48,6 +48,7 @@ def elsewhere(request: pytest.FixtureRequest, tmp_path: Path) -> Elsewhere:
     return Elsewhere(url, {"AWS_ACCESS_KEY_ID": "any", "AWS_SECRET_ACCESS_KEY": "any"})
 
 
+@pytest.mark.slow
 def test_eight_runners_at_once_load_each_content_once(project: Path, spawn: Spawn, elsewhere: Elsewhere) -> None:
     served = spawn("sandbox", "serve", "--port", "0", "--queue-ms", "0", "--run-ms", "0")
     assert served.stdout is not None

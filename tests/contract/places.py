@@ -14,7 +14,7 @@ import pytest
 
 from mics_iac.core.place import BucketKind, HttpPlace
 from mics_iac.store.backend import Backend, DamagedLock, damaged_id
-from mics_iac.store.buckets import open_bucket
+from mics_iac.store.bucket import open_bucket
 from mics_iac.store.file import FileBackend
 from mics_iac.store.http import HttpBackend
 from mics_iac.store.memory import MemoryBackend, MemoryPlace

@@ -7,7 +7,8 @@ from decimal import Decimal
 import pytest
 
 from mics_iac.core import journal
-from mics_iac.core.desired import Desired, DesiredImport, Part
+from mics_iac.core.content import Content, Part
+from mics_iac.core.desired import Desired, DesiredImport, SourceFile
 from mics_iac.core.inquiry import to_ask, to_check, to_list
 from mics_iac.core.journal import Entry
 from mics_iac.core.ledger import Ledger
@@ -23,7 +24,7 @@ SHA = "a" * 64
 ORIGIN = Origin("https://api.example", None, "imports.yaml", (), {"fr": "1"}, None, Base(None, 0, ""))
 
 
-def wanted(key: str = "a", *parts: Part, datamart_id: str = "1", batch: str | None = None) -> DesiredImport:
+def wanted(key: str = "a", *files: SourceFile, datamart_id: str = "1", batch: str | None = None) -> DesiredImport:
     declared = Import(
         datamart="fr",
         datamart_id=datamart_id,
@@ -39,13 +40,18 @@ def wanted(key: str = "a", *parts: Part, datamart_id: str = "1", batch: str | No
         protect=False,
         max_failures=Budget(Decimal(0), percent=False),
         ordered=False,
+        split=100_000_000,
+        on_invalid="refuse",
+        on_growth="refuse",
+        ignore=frozenset(),
+        strict=False,
         allow_shared_content=False,
         place=PLACE,
         name_place=PLACE,
         adopt_place=None,
         datamart_place=PLACE,
     )
-    return DesiredImport(declared, parts)
+    return DesiredImport(declared, files)
 
 
 def ledger_of(*entries: Entry) -> Ledger:
@@ -59,7 +65,7 @@ def plan_of(desired: Desired, observed: Observed, ledger: Ledger) -> Plan:
 
 
 CREATED = journal.ImportCreated("fr/a", "10", profiles())
-PART = Part("x", 1, SHA, 10, 2, 2)
+FILE = SourceFile("x", 10, None, Content(SHA, 10, (Part(1, 0, 10, SHA, 10, 2, 2),), None))
 THERE = Observed({"1": {"10": RemoteImport("10", profiles(), {})}})
 
 
@@ -101,8 +107,8 @@ def test_where_executions_have_not_settled_their_import_is_looked_for() -> None:
 def test_executions_are_listed_only_of_imports_that_take_something() -> None:
     ledger = ledger_of(CREATED)
     assert to_list(plan_of(Desired((wanted(),)), THERE, ledger), ledger) == {}
-    assert to_list(plan_of(Desired((wanted("a", PART),)), THERE, ledger), ledger) == {"10": ("1", "fr/a")}
-    assert to_list(plan_of(Desired((wanted("a", PART),)), Observed({"1": {}}), ledger_of()), ledger_of()) == {}
+    assert to_list(plan_of(Desired((wanted("a", FILE),)), THERE, ledger), ledger) == {"10": ("1", "fr/a")}
+    assert to_list(plan_of(Desired((wanted("a", FILE),)), Observed({"1": {}}), ledger_of()), ledger_of()) == {}
 
 
 def test_a_moved_import_is_pinned_by_the_id_it_has() -> None:
@@ -121,9 +127,9 @@ def test_planning_changes_nothing_that_it_was_given() -> None:
     begun = journal.UploadBegun("fr/a", "10", "t", "x", 1, SHA, 10, 2, 2)
     ledger = ledger_of(CREATED, begun, journal.UploadAccepted("fr/a", "t", "9", "SUCCEEDED"))
     before = ledger.state()
-    first = plan_of(Desired((wanted("a", PART),)), THERE, ledger)
+    first = plan_of(Desired((wanted("a", FILE),)), THERE, ledger)
     assert [type(a) for a in first.actions] == [Keep, Skip]
-    assert plan_of(Desired((wanted("a", PART),)), THERE, ledger) == first
+    assert plan_of(Desired((wanted("a", FILE),)), THERE, ledger) == first
     assert ledger.state() == before
 
 
@@ -132,5 +138,5 @@ def test_a_gone_import_is_made_again_and_its_content_is_still_loaded() -> None:
     gone = journal.ImportGone("fr/a", "10")
     accepted = journal.UploadAccepted("fr/a", "t", "9", "RUNNING")
     ledger = ledger_of(CREATED, begun, accepted, journal.ExecutionSettled("fr/a", "9", "SUCCEEDED", 2, 0), gone)
-    plan = plan_of(Desired((wanted("a", PART),)), Observed({"1": {}}), ledger)
+    plan = plan_of(Desired((wanted("a", FILE),)), Observed({"1": {}}), ledger)
     assert [type(a) for a in plan.actions] == [Create, Skip]

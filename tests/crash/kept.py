@@ -11,12 +11,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Protocol
 
+from mics_iac.clouds.attempts import Unsure
 from mics_iac.core.clock import Clock
 from mics_iac.core.place import BucketPlace, HttpPlace
-from mics_iac.store.attempts import Unsure
 from mics_iac.store.backend import Backend
-from mics_iac.store.bucket import Bucket
-from mics_iac.store.buckets import open_bucket
+from mics_iac.store.bucket import Bucket, open_bucket
 from mics_iac.store.document import decode_document
 from mics_iac.store.file import FileBackend
 from mics_iac.store.http import HttpBackend

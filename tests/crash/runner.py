@@ -2,11 +2,13 @@
 
 python -m tests.crash.runner in-turn|at-once SCENE WAY WHEN TIMES FOLDER [WHERE]
 
-The state is kept in the folder, or elsewhere (WHERE: `tests/crash/kept`). A warm process of one thread, which forks a
-child for each run: nothing but the files outlives a child, and one that dies takes nothing with it. TIMES runs go
-wrong at the same count, each after the one before it; the run after those is spared. In turn, the effects of the
-first run come in the same order for each point; at once, all threads run as they do for a user. Prints a line of JSON
-for each point (Story). Judges nothing.
+The state is kept in the folder, or elsewhere (WHERE: `tests/crash/kept`). A warm process of one thread, which forks
+children: nothing but the files outlives a child, and one that dies takes nothing with it. No two runs of a point are of
+the same child; the last one of a point, which is spared, shares its child with the first one of the next point, which
+lies in another folder: half of what a run costs is a child's own copy of the memory. TIMES runs go wrong at the same
+count, each after the one before it; the run after those is spared. In turn, the effects of the first run come in the
+same order for each point; at once, all threads run as they do for a user. Prints a line of JSON for each point (Story).
+Judges nothing.
 """
 
 from __future__ import annotations
@@ -23,7 +25,7 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import NoReturn
 
@@ -48,82 +50,82 @@ class Story:
     runs: list[Ran]
 
 
-def applied(
-    place: Place,
-    wanted: Version,
-    *,
-    at: float,
-    mishap: Mishap | None,
-    parts: Mapping[str, int],
-    copied_from: Place | None = None,
-) -> Ran:
-    """One run, in a process of its own, begun at a moment of the clock; what is kept elsewhere is copied before."""
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One run to come, begun at a moment of the clock; what is kept elsewhere is copied from another place before."""
 
-    def act(leave: Callable[[Ran], NoReturn]) -> NoReturn:
+    place: Place
+    wanted: Version
+    at: float
+    mishap: Mishap | None = None
+    parts: Mapping[str, int] = field(default_factory=dict)
+    copied_from: Place | None = None
+
+    def play(self, leave: Callable[[Ran], NoReturn]) -> Ran:
+        """Run it in this process, which ends with `leave` if it dies in it."""
         # The jitter of repeats: the same in every run.
         random.seed(0)
-        clock = SteppingClock(at)
+        clock = SteppingClock(self.at)
 
         def die(struck: str) -> NoReturn:
             leave(Ran(None, struck, clock.now()))
 
-        effects = Effects(mishap, die=die)
+        effects = Effects(self.mishap, die=die)
         try:
-            if copied_from is not None:
-                copied_from.kept.copy_to(place.kept)
-            leave(place.apply(wanted, clock=clock, effects=effects, order=Order(parts)))
+            if self.copied_from is not None:
+                self.copied_from.kept.copy_to(self.place.kept)
+            return self.place.apply(self.wanted, clock=clock, effects=effects, order=Order(self.parts))
         except BaseException:  # noqa: BLE001 - whatever it is, the child must not go on as if it were the parent
             leave(Ran(None, effects.struck, clock.now(), [f"internal error: {traceback.format_exc()}"]))
 
-    return forked(act) or Ran(None, None, at, ["it hung, or its process vanished"])
 
-
-def forked(act: Callable[[Callable[[Ran], NoReturn]], NoReturn]) -> Ran | None:
-    """What a child hands to its `leave`, with which it ends wherever it is; None if it never does."""
+def played(*turns: Turn) -> list[Ran]:
+    """These runs, one after the other, in a process of their own, which may die in the last of them."""
     assert threading.active_count() == 1, "what another thread has locked would stay locked in the child"
     reader, writer = os.pipe()
     child = os.fork()
     if child == 0:
-        faulthandler.dump_traceback_later(PATIENCE, exit=True)
+        told: list[Ran] = []
 
         def leave(ran: Ran) -> NoReturn:
-            os.write(writer, json.dumps(asdict(ran)).encode())
+            os.write(writer, json.dumps([asdict(one) for one in (*told, ran)]).encode())
             os._exit(0)
 
-        act(leave)
+        for turn in turns:
+            faulthandler.dump_traceback_later(PATIENCE, exit=True)
+            told.append(turn.play(leave))
+        leave(told.pop())
     os.close(writer)
     with os.fdopen(reader, "rb") as pipe:
-        told = pipe.read()
+        words = pipe.read()
     os.waitpid(child, 0)
-    return Ran(**json.loads(told)) if told else None
+    runs = [Ran(**ran) for ran in json.loads(words or "[]")]
+    # Whichever of them hung, none after it was.
+    return [*runs, *(Ran(None, None, t.at, ["it hung, or its process vanished"]) for t in turns[len(runs) :])]
 
 
 def prepared(scene: Scene, first: Place) -> float:
     """Set the scene, and say when it begins; all that it needs is imported and cached by then.
 
-    Not in this process where the state is kept elsewhere: what a client of it starts does not survive a fork.
+    This process itself keeps no state elsewhere: what a client of such a place starts does not survive a fork.
     """
     clock, folder = SteppingClock(time.time()), first.folder.parent
     at = clock.now()
     if scene.before is not None:
         scene.before.lay_out(first.project)
-        before = applied(first, scene.before, at=at, mishap=None, parts={})
+        [before] = played(Turn(first, scene.before, at))
         assert (before.code, before.wrong) == (0, []), before
         at = before.clock
     scene.wanted.lay_out(first.project)
-    warm = first.copy(folder / "warm")
+    warm = replace(first.copy(folder / "warm"), where="file")
     unharmed = Mishap(NEVER, "error", "after")
-    if first.where == "file":
-        order = Order(scene.new_files)
-        warm.apply(scene.wanted, clock=SteppingClock(at), effects=Effects(unharmed), order=order)
+    warm.apply(scene.wanted, clock=SteppingClock(at), effects=Effects(unharmed), order=Order(scene.new_files))
     if scene.died_after is not None:
         spared = folder / "spared"
-        ran = applied(
-            first.copy(spared), scene.wanted, at=at, mishap=unharmed, parts=scene.new_files, copied_from=first
-        )
+        [ran] = played(Turn(first.copy(spared), scene.wanted, at, unharmed, scene.new_files, first))
         count, what = scene.died_after
         nth = [n for n, name in enumerate(ran.names, start=1) if kind(name) == what][count - 1]
-        died = applied(first, scene.wanted, at=at, mishap=Mishap(nth, "death", "after"), parts=scene.new_files)
+        [died] = played(Turn(first, scene.wanted, at, Mishap(nth, "death", "after"), scene.new_files))
         assert (died.code, died.wrong) == (None, []), died
         at = died.clock
     return at
@@ -134,16 +136,26 @@ def main(scene: Scene, first: Place, way: Way, when: When, times: int) -> None:
     parts = scene.new_files if first.limits == IN_TURN else {}
     at = prepared(scene, first)
     gc.freeze()
+    waiting: list[tuple[Story, Turn]] = []  # the point before, and its last run
     for nth in itertools.count(1):
-        place = first.copy(first.folder.parent / "next")
+        place = first.copy(first.folder.parent / f"at-{nth}")
         mishap = Mishap(nth, way, when)
-        runs = [applied(place, scene.wanted, at=at, mishap=mishap, parts=parts, copied_from=first)]
-        for again in [*[mishap] * (times - 1), None]:
-            runs.append(applied(place, scene.wanted, at=runs[-1].clock, mishap=again, parts={}))
-        shutil.rmtree(place.folder)
-        print(json.dumps(asdict(Story(nth, runs))), flush=True)
-        if runs[0].struck is None:
+        struck = Turn(place, scene.wanted, at, mishap, parts, copied_from=first)
+        *before, ran = played(*(turn for _, turn in waiting), struck)
+        _tell(waiting, before)
+        runs = [ran]
+        for _ in range(times - 1):
+            runs += played(Turn(place, scene.wanted, runs[-1].clock, mishap))
+        waiting = [(Story(nth, runs), Turn(place, scene.wanted, runs[-1].clock))]
+        if ran.struck is None:
+            _tell(waiting, played(waiting[0][1]))
             return
+
+
+def _tell(waiting: list[tuple[Story, Turn]], last: list[Ran]) -> None:
+    for (story, turn), ran in zip(waiting, last, strict=True):
+        shutil.rmtree(turn.place.folder)
+        print(json.dumps(asdict(Story(story.nth, [*story.runs, ran]))), flush=True)
 
 
 if __name__ == "__main__":

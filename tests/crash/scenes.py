@@ -28,9 +28,25 @@ class Version:
         return sorted(str(body["name"]) for body in self.imports.values())
 
     @property
+    def contents(self) -> list[tuple[str, str]]:
+        """What is to be uploaded, with the file that it is of: all of it, or a part of one."""
+        return [(name, part) for name, text in self.files.items() for part in self._parts(name, text)]
+
+    @property
     def digests(self) -> list[str]:
-        """The sha256 of its contents, sorted."""
-        return sorted(map(digest, self.files.values()))
+        """The sha256 of what is to be uploaded, sorted."""
+        return sorted(digest(content) for _, content in self.contents)
+
+    def _parts(self, name: str, text: str) -> list[str]:
+        split = any("split" in body and name.startswith(a.partition("/")[2] + "/") for a, body in self.imports.items())
+        if not split:
+            return [text]
+        parts = [""]
+        for line in text.splitlines(keepends=True):
+            if len(parts[-1]) + len(line) > 1000:
+                parts.append("")
+            parts[-1] += line
+        return parts
 
     def lay_out(self, folder: Path) -> None:
         """Write the manifest and the files."""
@@ -54,9 +70,9 @@ class Scene:
 
     @property
     def new_files(self) -> dict[str, int]:
-        """How many files of each import were not loaded before."""
-        known = self.before.files if self.before is not None else {}
-        new = self.wanted.files.keys() - known.keys()
+        """How many uploads each import needs that were not made before."""
+        known = self.before.contents if self.before is not None else []
+        new = [name for name, content in self.wanted.contents if (name, content) not in known]
         return {a: sum(n.startswith(a.partition("/")[2] + "/") for n in new) for a in self.wanted.imports}
 
 
@@ -70,6 +86,8 @@ _TWO_NEW = Version({"fr/a": _A, "fr/b": _B}, {**_TWO, "a/2.ndjson": visits(10, 3
 SCENES: Mapping[str, Scene] = {
     # As little as has all of it: an import and two files are new.
     "small": Scene(Version({"fr/a": _A}, {"a/1.ndjson": visits(0, 3), "a/2.ndjson": visits(10, 3)})),
+    # A file goes out in three parts.
+    "parts": Scene(Version({"fr/a": {**_A, "split": "1kB"}}, {"a/1.ndjson": visits(0, 11)})),
     # Nothing is there: two imports and four files are new.
     "fresh": Scene(_TWO_NEW),
     # The first run died: whether it made its second import is not known.

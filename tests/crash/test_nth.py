@@ -26,6 +26,8 @@ from tests.servers.state_http import state_server
 
 ROOT = Path(__file__).parents[2]
 
+pytestmark = pytest.mark.slow
+
 # What every loop goes over. A write and an exchange have a middle, other calls have none.
 WRITES = {"write", "write_at"}
 CALLS = WRITES | {"open", "close", "sync", "sync_folder", "truncate", "lock", "rename", "unlink", "names"}
@@ -34,12 +36,14 @@ LISTS = {"GET document_imports", "GET executions"}
 # What the loops of a scene go over besides: calls, and how often each request.
 OWN_CALLS = {
     "fresh": {"make_folder", "link"},
+    "parts": {"make_folder", "link"},
     "import in doubt": {"read", "link"},
     "upload in doubt": {"read", "link"},
     "grown": {"read", "set_mode"},
 }
 REQUESTS = {
     "fresh": {"POST document_imports": 2, "POST executions": 4},
+    "parts": {"POST document_imports": 1, "POST executions": 3},
     "import in doubt": {"POST executions": 2},
     "upload in doubt": {},
     "grown": {"POST document_imports": 1, "POST executions": 2, "PUT import": 1},
@@ -56,6 +60,7 @@ LOOPS: list[tuple[str, Way, When]] = [
     ("fresh", "death", "before"),
     ("fresh", "death", "middle"),
     ("fresh", "death", "after"),
+    ("parts", "death", "after"),
     ("fresh", "error", "before"),
     ("fresh", "error", "middle"),
     ("fresh", "error", "after"),

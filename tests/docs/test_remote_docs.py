@@ -14,7 +14,7 @@ from mics_iac.core.manifest import ManifestText
 from mics_iac.core.parse import parse_manifest
 from mics_iac.core.place import BACKENDS, HttpPlace, StatePlace, document_of, parse_place
 from mics_iac.store.backend import Busy, LockInfo
-from mics_iac.store.buckets import open_bucket
+from mics_iac.store.bucket import open_bucket
 from mics_iac.store.objects import ObjectBackend
 from tests.clocks import SteppingClock
 from tests.rig import ONE_IMPORT
@@ -23,7 +23,7 @@ from tests.servers.stores import STORES
 from tests.store.stand import claim
 
 PAGE = (Path(__file__).parents[2] / "docs" / "remote.md").read_text(encoding="utf-8")
-BLOCKS = {mark: text for mark, text in re.findall(r"^```yaml (\w+)\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)}
+BLOCKS: dict[str, str] = dict(re.findall(r"^```yaml (\w+)\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL))
 STATES = {mark: text for mark, text in BLOCKS.items() if text.startswith("state:")}
 
 

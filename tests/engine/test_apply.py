@@ -404,6 +404,7 @@ def test_interruption_while_imports_are_made_creates_no_more(rig: Rig, kind: typ
 
 
 def test_a_failure_is_told_at_once_and_kept_for_the_end(rig: Rig) -> None:
+    rig.declare(manifest({"fr/visits": {"sources": ["data/*.ndjson"], "on_invalid": "send"}}))
     rig.write("data/bad.ndjson", "[]\n")
     outcome = rig.apply()
     told = [t for t in rig.told if type(t).__name__ == "Failure"]

@@ -74,6 +74,7 @@ def test_after_a_failure_the_next_run_waits_to_be_asked(ordered: Rig) -> None:
 
 
 def test_one_that_is_refused_stops_those_after_it_also_in_the_next_run(ordered: Rig) -> None:
+    ordered.declare(manifest({"fr/visits": {"sources": ["data/*.ndjson"], "ordered": True, "on_invalid": "send"}}))
     ordered.write("data/1.ndjson", "[]\n")
     assert ordered.apply().exit_code == 3
     ordered.apply()

@@ -172,7 +172,7 @@ def test_another_type_or_datamart_is_a_new_import_with_an_empty_ledger(rig: Rig,
     rig.write("data/a.ndjson", visits(0, 2))
     declare(rig)
     rig.apply()
-    declare(rig, **change)
+    declare(rig, on_invalid="send", **change)
     plan = rig.plan()
     create, upload = plan.effects
     assert isinstance(create, Create)
@@ -190,15 +190,16 @@ def test_another_type_or_datamart_is_a_new_import_with_an_empty_ledger(rig: Rig,
     assert len(rig.loaded()) == 2
 
 
+LENIENT = {"max_failures": "100%", "on_invalid": "send"}
 SEGMENT = '{"$user_account_id":"C%d","$operation":"UPSERT","$audience_segment_id":"1"}\n'
 SEGMENTS = "".join(SEGMENT % n for n in range(3))
 
 
 def test_another_mime_type_is_a_new_import_that_keeps_its_ledger(rig: Rig) -> None:
     rig.write("data/a.ndjson", SEGMENTS)
-    declare(rig, name="Segments", document_type="USER_SEGMENT", max_failures="100%")
+    declare(rig, name="Segments", document_type="USER_SEGMENT", **LENIENT)
     assert rig.apply().tally.loaded == 1
-    declare(rig, name="Segments", document_type="USER_SEGMENT", mime_type="TEXT_CSV", max_failures="100%")
+    declare(rig, name="Segments", document_type="USER_SEGMENT", mime_type="TEXT_CSV", **LENIENT)
     plan = rig.plan()
     assert effects(plan) == [Create]
     assert [type(a) for a in plan.actions] == [Create, Skip]
@@ -210,7 +211,7 @@ def test_another_mime_type_is_a_new_import_that_keeps_its_ledger(rig: Rig) -> No
 
 def test_going_back_to_a_replaced_import_by_its_id_loads_nothing_twice(rig: Rig) -> None:
     rig.write("data/a.ndjson", SEGMENTS)
-    segments: dict[str, object] = {"name": "Segments", "document_type": "USER_SEGMENT", "max_failures": "100%"}
+    segments: dict[str, object] = {"name": "Segments", "document_type": "USER_SEGMENT", **LENIENT}
     declare(rig, **segments)
     rig.apply()
     (first,) = rig.sandbox.imports()

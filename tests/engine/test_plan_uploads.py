@@ -182,7 +182,11 @@ def test_a_target_without_batch_names_the_batch(rig: Rig) -> None:
     assert [a.address for a in rig.plan(target=("fr/crm",)).actions] == ["fr/crm@b1"]
 
 
+SENDING = manifest({"fr/visits": {"sources": ["data/*.ndjson"], "on_invalid": "send"}})
+
+
 def test_a_refused_upload_is_stuck_until_asked_for(rig: Rig) -> None:
+    rig.declare(SENDING)
     rig.write("data/a.ndjson", visits(0, 2))
     rig.write("data/bad.ndjson", "{this is not JSON}\n")
     outcome = rig.apply()
@@ -202,6 +206,7 @@ def test_a_refused_upload_is_stuck_until_asked_for(rig: Rig) -> None:
 
 
 def test_a_refused_file_is_sent_once_it_was_mended(rig: Rig) -> None:
+    rig.declare(SENDING)
     rig.write("data/bad.ndjson", "{this is not JSON}\n")
     rig.apply()
     rig.write("data/bad.ndjson", visits(0, 2))

@@ -229,8 +229,8 @@ def test_however_the_platform_counts_lines(rig: Rig, ending: str, unterminated: 
 def test_csv_whose_header_counts_or_not(rig: Rig, header: bool) -> None:
     profile(rig, counts_header=header)
     rows = "".join(f'C{n},UPSERT,"seg\n{n}"\n' for n in range(3))
-    segments = {"document_type": "USER_SEGMENT", "mime_type": "TEXT_CSV", "sources": ["data/*"], "max_failures": "100%"}
-    rig.declare(manifest({"fr/segments": segments}))
+    segments = {"document_type": "USER_SEGMENT", "mime_type": "TEXT_CSV", "sources": ["data/*"]}
+    rig.declare(manifest({"fr/segments": {**segments, "max_failures": "100%", "on_invalid": "send"}}))
     rig.write("data/a.csv", "user_account_id,operation,segment\n" + rows)
     lose(rig)
     outcome = rig.apply()
@@ -544,6 +544,7 @@ def test_a_doubt_outlives_an_import_that_was_deleted_outside(rig: Rig) -> None:
 def segments(mime_type: str) -> str:
     """One import of segments; its mime type cannot change in place, so that another import takes its place."""
     body = {"name": "VIP", "document_type": "USER_SEGMENT", "mime_type": mime_type, "sources": ["data/*"]}
+    body["on_invalid"] = "send"  # the same bytes under either type
     return manifest({"fr/vip": body})
 
 

@@ -34,7 +34,11 @@ FULL: Document = {
                     "mime_type": "APPLICATION_X_NDJSON",
                     "encoding": "UTF-8",
                     "priority": "HIGH",
-                    "sources": ["data/*.ndjson", {"path": "late/*", "allow_empty": True, "allow_outside": False}],
+                    "sources": [
+                        "data/*.ndjson",
+                        {"path": "late/*", "allow_empty": True, "allow_outside": False},
+                        "s3://acme/*",
+                    ],
                     "adopt": "31001",
                     "protect": False,
                     "max_failures": "0.1%",
@@ -73,6 +77,9 @@ DOCUMENTS: list[Document] = [FULL | {"state": state} for state in STATES]
 _TEXTS = [
     "", " ", "a", "true", "TRUE", "yes", "LOW", "low", "TEXT_CSV", "USER_SEGMENT", "USER_NEW", "user_new", "1500", "0",
     "007", "0.1%", "100%", "100.1%", "12", "-1", "a/b", "fr/visits", "a/b@c", "a/b/c", ".", "..", "s3://x", "ftp://x",
+    "s3://acme/a*/b", "S3://acme/a", "gs://acme", "gs://acme/", "az://acme1/iac/a?", "az://acme1/iac", "s3://acme/a/../b",
+    "s3://k:s@acme/a", "s3://acme/a?sig=1", "s3://acme//a", "s3://acme/a/", "https://h/v*", "https://h/a?q=1", "https://h/v/",
+    "https://h", "https://[::1]/a", "https://[::1]/[a", "s3://acme/é b#%[x]", "http://localhost/a", "http://h/a",
     "C:\\x", "../x", "/x", "utf-8", "Utf-8", "utf8", "https://h/v", "https://h?q", "http://h", "http://localhost:8/x",
     "http://127.0.0.1", "https://u@h", "file", "s3", "gs", "az", "http",
     "acme-states", "a/b/", "a//b", "POST", "post", "eu-west-3", "http://minio:9000",

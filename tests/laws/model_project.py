@@ -103,6 +103,9 @@ class Wish:
             "priority": self.priority,
             "ordered": self.ordered,
             "max_failures": "100%",
+            # What lines are rejected, and what begins with what, is not what the model is about.
+            "on_invalid": "send",
+            "on_growth": "whole",
             "sources": [{"path": f"{self.folder}/*", "allow_empty": True}],
         }
         return given | {k: v for k, v in (("batch", self.batch), ("adopt", self.adopt)) if v is not None}

@@ -3,18 +3,13 @@
 from __future__ import annotations
 
 import csv
-import hashlib
 import io
-import tempfile
 from itertools import pairwise
-from pathlib import Path
 
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from mics_iac.sources.counting import CsvCounter, LineCounter
-from mics_iac.sources.local import LocalSource
-from mics_iac.sources.source import Found
 
 TEXT = st.text(alphabet=' \t\r\n\n\n"a,é', max_size=80).map(str.encode)
 CUTS = st.lists(st.integers(0, 80), max_size=8)
@@ -74,13 +69,3 @@ def test_blank_lines_between_rows_are_no_rows(rows: list[list[str]], cuts: list[
         row for row in csv.reader(io.StringIO(data.decode(), newline="")) if any(c.strip() for c in row) or len(row) > 1
     ]
     assert counter.records == len(read) - 1 == len(rows)
-
-
-@given(TEXT, st.booleans())
-@settings(deadline=None)
-def test_a_fingerprint_is_that_of_the_bytes(data: bytes, is_csv: bool) -> None:
-    with tempfile.TemporaryDirectory() as folder:
-        (Path(folder) / "a").write_bytes(data)
-        found = LocalSource(Path(folder)).fingerprint(Found("a", len(data)), csv=is_csv, watch=lambda _: None)
-    assert found.sha256 == hashlib.sha256(data).hexdigest()
-    assert (found.bytes, found.lines) == (len(data), lines_of(data))

@@ -31,6 +31,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
@@ -49,6 +50,8 @@ from tests.laws.model_runs import Runs
 from tests.laws.model_trouble import FAULTS, LOST, PROFILES
 from tests.rig import Rig
 from tests.store.stand import FaultyDisk
+
+pytestmark = pytest.mark.slow
 
 EXAMPLES = int(os.environ.get("MODEL_EXAMPLES", "75"))
 STEPS = int(os.environ.get("MODEL_STEPS", "25"))

@@ -11,7 +11,9 @@ from mics_iac.core.plan import (
     Adopt,
     Base,
     Change,
+    Checked,
     Create,
+    Fetch,
     Guard,
     Keep,
     Leftover,
@@ -25,6 +27,7 @@ from mics_iac.core.plan import (
     Upload,
 )
 from mics_iac.core.settings import Settings
+from mics_iac.documents.report import Finding
 
 HOSTILE = "evil\x1b[2J\x07\u202egnp.exe\u200b\n+ fr/fake will be created\x9b31m"
 
@@ -42,8 +45,10 @@ def upload(address: str, source: str, *, size: int, records: int, part: int = 1,
     return Upload(address, source, part, digest(f"{source}{part}"), size, records, records, reason)
 
 
-def skip(address: str, source: str, *, size: int = 2000, records: int = 10, reason: str = "loaded") -> Skip:
-    return Skip(address, source, 1, digest(source), size, records, reason)
+def skip(
+    address: str, source: str, *, size: int = 2000, records: int = 10, part: int = 1, reason: str = "loaded"
+) -> Skip:
+    return Skip(address, source, part, digest(source if part == 1 else f"{source}{part}"), size, records, reason)
 
 
 def plan(*actions: Action, **others: object) -> Plan:
@@ -123,6 +128,50 @@ def refused() -> Plan:
     )
 
 
+def unread() -> Plan:
+    """Big files in parts, remote ones that were not read, and findings of both kinds."""
+    big = "data/big.ndjson"
+    few = Finding(0, 0, "MICS380", "", "5 records: the platform advises 1,000 or more in a file")
+    blank = tuple(Finding(n, 1, "MICS312", "", "blank line: remove it") for n in range(1, 11))
+    return plan(
+        Keep("fr/visits", "559", settings("Visits")),
+        *(skip("fr/visits", big, size=10**8, records=250_000, part=n, reason=f"by {n}") for n in (1, 2, 3)),
+        Stuck("fr/visits", big, 4, digest("4"), 10**8, 250_000, "execution 774 FAILED: sent again with --retry-failed"),
+        *(upload("fr/visits", big, size=10**8, records=250_000, part=n, reason="not loaded yet") for n in (5, 6)),
+        upload("fr/visits", "data/part.ndjson", size=1000, records=5),
+        Fetch("fr/visits", "s3://acme/visits/1.ndjson.gz", 12_300_000, "etag 5", "not read yet"),
+        *(skip("fr/visits", "data/old.ndjson", part=n, reason=f"by execution {n}") for n in (1, 2)),
+        Keep("fr/remote", "560", settings("Remote")),
+        Fetch("fr/remote", "gs://acme/r/1.ndjson", 1_000_000_000, "1", "read again: not all of it is loaded"),
+        Fetch("fr/remote", "gs://acme/r/2.ndjson", 200_000_000, "1", "not read yet"),
+        checked=(
+            Checked("fr/visits", "data/part.ndjson", {}, {"MICS380": 1, "MICS312": 40}, (few, *blank)),
+            Checked("fr/visits", big, {}, {"MICS312": 1}, blank[:1]),
+            Checked(
+                "fr/visits", "data/skip.ndjson", {"MICS306": 3}, {}, (Finding(7, 2, "MICS306", "", "not valid JSON"),),
+                dropped=3, rejects=".mics-iac/rejects/fr_visits.skip.ndjson.0123456789ab.txt",
+            ),
+            Checked(
+                "fr/visits", "data/send.ndjson", {"MICS320": 2}, {},
+                (Finding(9, 1, "MICS320", "$ts", "missing field"),),
+            ),
+        ),
+    )  # fmt: skip
+
+
+def invalid() -> Plan:
+    """A file with errors, beside a refusal."""
+    errors = tuple(Finding(n, 3, "MICS306", "", "not valid JSON") for n in range(1, 11))
+    other = Finding(12, 40, "MICS321", "$events[0].$ts", "wrong type: write a number")
+    checked = Checked("fr/visits", "data/bad.ndjson", {"MICS306": 1244, "MICS321": 1}, {}, (*errors, other), True)
+    return plan(
+        Keep("fr/visits", "559", settings("Visits")),
+        upload("fr/visits", "data/bad.ndjson", size=100_000, records=2000),
+        refusals=(Refused("fr/new", "two imports have that name"),),
+        checked=(checked,),
+    )
+
+
 def hostile() -> Plan:
     return plan(
         Adopt("fr/a", "602", settings(HOSTILE, HOSTILE, priority=HOSTILE), False, HOSTILE),
@@ -135,7 +184,18 @@ def hostile() -> Plan:
         earlier={HOSTILE: 1},
         warnings=(HOSTILE,),
         refusals=(Refused(f"fr/{HOSTILE}", HOSTILE),),
+        checked=(
+            Checked("fr/a", f"data/{HOSTILE}", {"MICS306": 2}, {}, (Finding(1, 1, "MICS306", HOSTILE, HOSTILE),), True),
+            Checked("fr/a", f"more/{HOSTILE}", {"MICS306": 2}, {}, (), dropped=1, rejects=HOSTILE),
+        ),
     )
 
 
-PLANS = {"rich": rich, "unchanged": unchanged, "uploads_alone": uploads_alone, "refused": refused}
+PLANS = {
+    "rich": rich,
+    "unchanged": unchanged,
+    "uploads_alone": uploads_alone,
+    "refused": refused,
+    "unread": unread,
+    "invalid": invalid,
+}

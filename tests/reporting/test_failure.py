@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from mics_iac.core.progress import Failure
-from mics_iac.errors import ApiRefused, Locked, ManifestInvalid, MicsError, PlanStale, Problem
+from mics_iac.errors import ApiRefused, Locked, ManifestInvalid, MicsError, PlanStale, Problem, RecordsInvalid
 from mics_iac.reporting.failure import error_json, error_lines, failure_json, failure_lines
 from mics_iac.reporting.lines import Palette, write
 from tests.reporting.plans import HOSTILE
@@ -44,6 +44,16 @@ def test_each_problem_of_a_manifest_stands_on_a_line_that_editors_parse() -> Non
             "exit_code": 4,
         }
     }
+
+
+def test_records_beyond_those_told_are_counted() -> None:
+    error = RecordsInvalid("1,244 errors", [Problem("data/1", 3, 1, "MICS306", "not valid JSON")], more=1243)
+    assert text(error).splitlines()[:3] == [
+        "data/1:3:1: MICS306: not valid JSON",
+        "... and 1,243 more problems",
+        "Error: 1,244 errors",
+    ]
+    assert error_json(error)["error"]["more_problems"] == 1243  # type: ignore[index]
 
 
 def test_a_stale_plan_names_what_moved() -> None:

@@ -8,6 +8,7 @@ from mics_iac.core import journal
 from mics_iac.core.manifest import NO_FAILURES, Budget
 from mics_iac.core.outcome import Outcome, Shortfall
 from mics_iac.core.progress import Failure
+from mics_iac.core.state import Cut, Piece
 from mics_iac.core.tally import Tally
 from mics_iac.errors import ApiRefused, NotAllowed
 from mics_iac.reporting.lines import Palette, json_text, write
@@ -96,6 +97,29 @@ def test_each_trouble_has_its_address_and_its_next_step() -> None:
         assert words in shown
 
 
+def with_rejects(files: int = 1) -> Outcome:
+    counts = tally()
+    for n in range(files):
+        cut = Cut(f"data/{n:02}.ndjson", "aa", 100, (Piece(0, 100, "bb"),), dropped=3, rejects=f".mics-iac/rejects/{n}")
+        counts.add(journal.SourceCut("fr/0", "0", cut))
+        counts.add(journal.SourceCut("fr/0", "0", Cut(f"data/big{n}", "cc", 100, (Piece(0, 100, "dd"),))))
+    return Outcome(rich(), counts, 86)
+
+
+def test_records_that_were_left_out_are_counted_and_where_they_are_is_told() -> None:
+    assert text(with_rejects()) == (
+        "fr/0: data/00.ndjson: 3 invalid records left out, kept in .mics-iac/rejects/0\n"
+        "Apply complete! Resources: 2 added, 1 changed, 0 destroyed.\n"
+        "Uploads complete! 14 loaded (2,410,118 records ok, 214 rejected, 3 left out), 86 skipped.\n"
+    )
+    found = json.loads(json_text(outcome_json(with_rejects(), running=0)))
+    assert found["uploads"]["records_left_out"] == 3
+    assert found["rejects"] == [
+        {"address": "fr/0", "source": "data/00.ndjson", "records": 3, "file": ".mics-iac/rejects/0"}
+    ]
+    assert "... and 30 more files with records left out\n" in text(with_rejects(50))
+
+
 def test_a_no_is_told_as_such() -> None:
     assert text(Outcome(rich(), Tally(), 0, declined=True)) == "Apply cancelled: nothing was done.\n"
 
@@ -108,6 +132,7 @@ def test_json_has_the_counts() -> None:
         "running": 2,
         "records_ok": 2_410_118,
         "records_rejected": 214,
+        "records_left_out": 0,
     }
     assert found["exit_code"] == 9
     assert [one["execution_id"] for one in found["shortfalls"]] == ["771", "772", "773"]

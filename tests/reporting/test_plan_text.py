@@ -10,11 +10,24 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mics_iac.core.plan import Keep, Move, Plan, Skip
+from mics_iac.core.plan import Checked, Keep, Move, Plan, Skip
 from mics_iac.reporting.lines import Palette, columns, write
 from mics_iac.reporting.text import plan_lines, refusal_lines
 from tests.conftest import Golden
-from tests.reporting.plans import HOSTILE, PLANS, hostile, plan, rich, settings, skip, unchanged, upload, uploads_alone
+from tests.reporting.plans import (
+    HOSTILE,
+    PLANS,
+    hostile,
+    invalid,
+    plan,
+    rich,
+    settings,
+    skip,
+    unchanged,
+    unread,
+    upload,
+    uploads_alone,
+)
 
 # What Atlantis looks for in the output of a plan, as its sources have it.
 ATLANTIS = re.compile(
@@ -86,7 +99,57 @@ def test_many_loaded_files_are_counted_and_few_are_named() -> None:
 
 def test_parts_of_one_file_are_one_line() -> None:
     assert text(rich()).count("data/große Segmente.csv") == 1
-    assert "[parts 1-3]  297.0 MB  3,000,000 records" in text(rich())
+    assert "data/große Segmente.csv  297.0 MB in 3 parts  3,000,000 records  new" in text(rich())
+
+
+def test_parts_with_different_fates_stand_under_their_file() -> None:
+    lines = text(unread()).splitlines()
+    at = next(n for n, one in enumerate(lines) if "data/big.ndjson" in one)
+    assert lines[at].split() == ["^", "data/big.ndjson", "600.0", "MB", "in", "6", "parts", "1,500,000", "records"]
+    fates = [one.split()[:3] for one in lines[at + 1 : at + 4]]
+    assert fates == [["=", "parts", "1-3"], ["!", "part", "4"], ["^", "parts", "5-6"]]
+
+
+def test_remote_files_that_were_not_read_are_changes() -> None:
+    lines = text(unread()).splitlines()
+    assert "Plan: 0 to add, 0 to change, 0 to destroy." in lines
+    assert (
+        "Uploads: 3 to load (200.0 MB, 500,005 records), 5 already loaded, 1 failed before, "
+        "3 remote files (1.2 GB) to read first."
+    ) in lines
+    assert "(560) will read 2 remote files first" in text(unread())
+    assert "s3://acme/visits/1.ndjson.gz   12.3 MB  records unknown  not read yet" in text(unread())
+
+
+def test_findings_are_one_line_for_each_code() -> None:
+    many = [Checked("fr/a", f"data/{n:05}.ndjson", {}, {"MICS380": 1}, ()) for n in range(1000)]
+    made = plan(*unread().actions, checked=(*many, many[0]))
+    assert "  warning: MICS380 few records in the file: 1,000 files, first data/00000.ndjson\n" in text(made)
+    assert len(text(made).splitlines()) < 30
+
+
+def test_verbose_tells_each_warning_at_its_place() -> None:
+    shown = text(unread(), every=True)
+    assert "  data/part.ndjson:0:0: warning: MICS380: 5 records: the platform" in shown
+    assert "  ... and 30 more of MICS312 in data/part.ndjson\n" in shown
+
+
+def test_of_very_many_files_with_records_left_out_the_first_are_named() -> None:
+    some = [
+        Checked("fr/a", f"data/{n}", {"MICS306": 2}, {}, (), dropped=2, rejects=f".mics-iac/rejects/{n}")
+        for n in range(200)
+    ]
+    made = plan(*unread().actions, checked=tuple(some))
+    assert "data/0: 2 invalid records will be left out, kept in .mics-iac/rejects/0\n" in text(made)
+    assert "... and 190 more files, 380 invalid records left out\n" in text(made)
+    assert ".mics-iac/rejects/199" in text(made, every=True)
+
+
+def test_a_plan_with_invalid_records_cannot_be_applied_even_if_it_does_nothing() -> None:
+    assert "This plan cannot be applied: 1 refusal, 1 file with invalid records." in text(invalid())
+    alone = plan(Keep("fr/visits", "559", settings("Visits")), checked=invalid().checked)
+    assert "This plan cannot be applied: 1 file with invalid records." in text(alone)
+    assert NO_CHANGES not in text(alone)
 
 
 def test_a_change_shows_what_changes_and_hides_the_rest() -> None:
@@ -149,5 +212,5 @@ def test_counts_of_files_not_of_parts() -> None:
     numbered = [msgspec.structs.replace(p, part=n) for n, p in enumerate(parts, 1)]
     made = plan(Keep("fr/a", "1", settings("A")), *numbered, upload("fr/a", "data/new.csv", size=1, records=1))
     assert all(isinstance(a, Skip) for a in numbered)
-    assert text(made).count("= data/big.csv [parts 1-5]") == 1
+    assert len(re.findall(r"= data/big.csv +10.0 kB in 5 parts", text(made))) == 1
     assert HOSTILE not in text(made)

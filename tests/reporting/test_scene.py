@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from mics_iac.core import journal
-from mics_iac.core.progress import Failure, Listing, Notice, Reading, Sending, Waiting
+from mics_iac.core.progress import Decided, Failure, Listing, Notice, Reading, Sending, Waiting
 from mics_iac.errors import ApiLost
 from mics_iac.reporting.entries import Narration
 from mics_iac.reporting.scene import LINES_A_BEAT, Scene
-from tests.reporting.plans import plan, settings, upload
+from tests.reporting.plans import plan, settings, unread, upload
 
 
 def loading(count: int, *, every: bool = False) -> Scene:
@@ -57,6 +57,27 @@ def test_where_it_stands() -> None:
     scene.tell(Waiting(1, 0))
     assert scene.now() == "waiting for 1 execution to end"
     assert scene.unsettled == {("fr/a", "93")}
+
+
+def test_parts_are_called_so() -> None:
+    scene = Scene()
+    scene.expect(plan(*(upload("fr/a", "data/big.ndjson", size=100, records=10, part=n) for n in (1, 2))))
+    assert scene.now() == "sending: 0 of 2 parts, 0 B of 200 B"
+    assert [*load(scene, 1), *load(scene, 2)] == ["fr/a: 2 of 2 parts loaded (20 records ok, 0 rejected)"]
+
+
+def test_remote_files_are_read_before_anything_is_known_to_send() -> None:
+    scene = Scene()
+    scene.tell(Listing(2, 2))
+    scene.expect(unread())
+    scene.tell(Reading(5, 100))
+    assert scene.now() == "reading files: 5 B of 100 B"
+    known = plan(upload("fr/a", "s3://acme/1", size=100, records=10), checked=unread().checked)
+    lines = scene.tell(Decided(known))
+    assert lines[:2] == ["remote files are read", "Uploads: 1 to load (100 B, 10 records), 0 already loaded."]
+    assert "  warning: MICS380 few records in the file: data/part.ndjson" in lines
+    assert any("data/skip.ndjson: 3 invalid records will be left out, kept in .mics-iac/" in one for one in lines)
+    assert scene.now() == "sending: 0 of 1 file, 0 B of 100 B"
 
 
 def test_reading_and_listing() -> None:

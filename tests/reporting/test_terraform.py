@@ -12,7 +12,7 @@ from mics_iac.core.plan import Keep, Plan
 from mics_iac.reporting.lines import json_text
 from mics_iac.reporting.terraform import plan_json
 from tests.conftest import Golden
-from tests.reporting.plans import PLANS, hostile, plan, rich, settings, unchanged, upload
+from tests.reporting.plans import PLANS, hostile, invalid, plan, rich, settings, unchanged, unread, upload
 
 
 def document(of: Plan) -> dict[str, Any]:
@@ -63,6 +63,34 @@ def test_parts_have_an_index_and_an_address_of_their_own() -> None:
     assert len({c["address"] for c in found}) == 3
 
 
+def test_what_is_not_read_yet_is_unknown() -> None:
+    found = changes(unread())["fr/remote:gs://acme/r/1.ndjson"]
+    assert found["type"] == "execution"
+    assert found["change"]["actions"] == ["create"]
+    assert found["change"]["after"] == {"source": "gs://acme/r/1.ndjson", "bytes": 1_000_000_000, "seal": "1"}
+    assert found["change"]["after_unknown"] == {"id": True, "part": True, "sha256": True, "records": True}
+
+
+def test_a_part_tells_where_it_is_in_its_file() -> None:
+    ranged = msgspec.structs.replace(upload("fr/a", "data/1.ndjson", size=5, records=1), range=(10, 15))
+    found = changes(plan(Keep("fr/a", "1", settings("A")), ranged))
+    assert found["fr/a:data/1.ndjson"]["change"]["after"]["range"] == [10, 15]
+
+
+def test_findings_stand_in_it_with_their_places() -> None:
+    [file] = document(invalid())["records"]
+    assert (file["source"], file["refused"]) == ("data/bad.ndjson", True)
+    assert file["errors"] == {"MICS306": 1244, "MICS321": 1}
+    assert file["findings"][-1] == {
+        "line": 12,
+        "column": 40,
+        "code": "MICS321",
+        "severity": "error",
+        "field": "$events[0].$ts",
+        "message": "wrong type: write a number",
+    }
+
+
 def test_asked_for_again() -> None:
     again = msgspec.structs.replace(upload("fr/a", "data/1.ndjson", size=1, records=1), again=True)
     made = plan(Keep("fr/a", "1", settings("A")), again)
@@ -76,6 +104,7 @@ def test_asked_for_again() -> None:
         ("unchanged", True, False, False),
         ("uploads_alone", True, False, True),
         ("refused", False, True, False),
+        ("invalid", False, True, False),
     ],
 )
 def test_flags(name: str, *, complete: bool, errored: bool, applyable: bool) -> None:

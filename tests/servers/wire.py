@@ -70,7 +70,11 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a server says. `length` is the Content-Length that is told where it is not that of the body: to HEAD."""
+    """What a server says.
+
+    `length` is the Content-Length that is told where it is not that of the body: to HEAD. None is told where it is
+    negative, or where headers say that the body comes in chunks (as which it must be written then).
+    """
 
     status: int
     body: bytes = b""
@@ -81,7 +85,7 @@ class Answer:
         """Its bytes, dated `now` (epoch seconds)."""
         length = len(self.body) if self.length is None else self.length
         told = {"date": formatdate(now, usegmt=True), **{name.lower(): text for name, text in self.headers.items()}}
-        if self.status not in _BODILESS:
+        if self.status not in _BODILESS and length >= 0 and "transfer-encoding" not in told:
             told["content-length"] = str(length)
         lines = [f"HTTP/1.1 {self.status} {_phrase(self.status)}", *(f"{name}: {text}" for name, text in told.items())]
         return "\r\n".join([*lines, "", ""]).encode("latin-1") + self.body

@@ -61,6 +61,7 @@ def loaded(served: Served, clock: SetClock) -> frozenset[str]:
     return peek(client(served, clock), api_url=API, environment=None).known_executions(ADDRESS)
 
 
+@pytest.mark.slow
 def test_wherever_it_is_damaged_nothing_is_taken_for_none_and_it_can_be_mended(served: Served, clock: SetClock) -> None:
     loaded_once(served, clock)
     whole, all_of_it = body(served), frozenset(executions(list(upload(1))))

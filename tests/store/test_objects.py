@@ -13,13 +13,12 @@ from uuid import uuid4
 import pytest
 from obstore.exceptions import GenericError
 
+from mics_iac.clouds.attempts import Unsure
 from mics_iac.core.place import BucketPlace
 from mics_iac.core.state import decode_state
 from mics_iac.errors import Locked, StateConflict, StoreFailed, StoreRefused
-from mics_iac.store.attempts import Unsure
 from mics_iac.store.backend import LEASE, MARGIN, Busy, LockInfo
-from mics_iac.store.bucket import ANY, Bucket
-from mics_iac.store.buckets import open_bucket
+from mics_iac.store.bucket import ANY, Bucket, open_bucket
 from mics_iac.store.held import hold
 from mics_iac.store.history import peek
 from mics_iac.store.objects import ObjectBackend

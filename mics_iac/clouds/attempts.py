@@ -1,6 +1,6 @@
 """Asking a store that is far away until it answers, or until it is plain that it will not.
 
-Knows nothing of what is asked.
+Knows nothing of what is asked, nor how.
 """
 
 from __future__ import annotations
@@ -10,8 +10,9 @@ import random
 from collections.abc import Callable, Iterator
 from typing import TypeVar
 
+from mics_iac.clouds.use import STATE, Use
 from mics_iac.core.clock import Clock
-from mics_iac.errors import Interrupted, StoreFailed
+from mics_iac.errors import Interrupted, MicsError
 
 T = TypeVar("T")
 
@@ -30,9 +31,12 @@ class Unsure(Exception):
 class Attempts:
     """The patience of one client with the store at `where`; `chance` gives random numbers in [0, 1) for the pauses."""
 
-    def __init__(self, *, where: str, clock: Clock, chance: Callable[[], float] = random.random) -> None:
+    def __init__(
+        self, *, where: str, clock: Clock, use: Use = STATE, chance: Callable[[], float] = random.random
+    ) -> None:
         self._where = where
         self._clock = clock
+        self._use = use
         self._chance = chance
 
     def __iter__(self) -> Iterator[bool]:
@@ -41,7 +45,7 @@ class Attempts:
         for number in range(_ATTEMPTS):
             if number:
                 # A run that was asked to end still has to record what it did: it waits no more, but tries.
-                with contextlib.suppress(Interrupted):
+                with contextlib.suppress(Interrupted) if self._use.records else contextlib.nullcontext():
                     self._clock.sleep(_FIRST_PAUSE * 2 ** (number - 1) * self._chance())
             last = number == _ATTEMPTS - 1 or self._clock.monotonic() - begun > _ENOUGH
             yield last
@@ -49,7 +53,7 @@ class Attempts:
                 return
 
     def until_answered(self, ask: Callable[[], T]) -> T:
-        """What comes of a request that may be made as often as one likes; StoreFailed where nothing does."""
+        """What comes of a request that may be made as often as one likes; the use's error where nothing does."""
         for last in self:
             try:
                 return ask()
@@ -58,9 +62,9 @@ class Attempts:
                     raise self.silent(error) from error
         raise AssertionError  # the last attempt returns or raises
 
-    def silent(self, error: Unsure) -> StoreFailed:
+    def silent(self, error: Unsure) -> MicsError:
         """The error of one who has asked often enough."""
-        return StoreFailed(
+        return self._use.failed(
             f"{self._where} does not answer as it should: {error}",
-            remedy="check the network, the proxy variables and where the state is, then run again",
+            remedy=f"check the network, the proxy variables and {self._use.where}, then run again",
         )

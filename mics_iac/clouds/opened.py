@@ -1,7 +1,8 @@
 """Opens the bucket or container of a place, with the credentials that each cloud's own tools would take.
 
 They come from the environment of the process (variables, files that it names, the machine's or the job's own identity),
-which obstore reads itself; nothing of them passes through here but for AWS profiles.
+which obstore reads itself; nothing of them passes through here but for AWS profiles. What is asked of a bucket is not
+known here.
 """
 
 from __future__ import annotations
@@ -13,15 +14,14 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from mics_iac import __version__
+from mics_iac.clouds.use import Use
 from mics_iac.core.place import CREDENTIALS, BucketPlace
-from mics_iac.errors import StoreFailed, StoreRefused
-from mics_iac.store.bucket import Bucket
 
 if TYPE_CHECKING:
     from obstore.store import ObjectStore
 
 # Bounds of one request, and of the silence in it; a state of some ten megabytes goes through a slow line in that time.
-_TIMEOUT = "60s"
+WHOLE_TIMEOUT = "60s"
 _SILENCE = "25s"
 _CONNECT_TIMEOUT = "5s"
 # Where any of these is set, the environment itself has credentials for AWS.
@@ -37,55 +37,66 @@ _AZURE_OWN = ("KEY", "SAS", "CLIENT", "TOKEN", "SECRET", "IDENTITY", "MSI", "CLI
 _OF_CREDENTIALS = re.compile(r"credential|service account|Access Key|SAS|Private key|decode", re.IGNORECASE)
 
 
-def open_bucket(place: BucketPlace, environ: Mapping[str, str]) -> Bucket:
-    """The bucket; nothing is opened yet.
+def where_of(place: BucketPlace) -> str:
+    """The bucket or container, as messages call it."""
+    return f"{place.backend}://{'/'.join(part for part in (place.account, place.bucket) if part)}"
 
-    Its first request raises StoreFailed where obstore is missing, or cannot make sense of the place.
+
+def at_of(place: BucketPlace) -> str:
+    """What a message adds where the store is not the cloud's own."""
+    return f" at {place.endpoint}" if place.endpoint is not None else ""
+
+
+def open_store(
+    place: BucketPlace, environ: Mapping[str, str], *, use: Use, timeout: str = WHOLE_TIMEOUT
+) -> ObjectStore:
+    """The bucket, as the library sees it; nobody is asked yet.
+
+    `timeout` bounds one request with its answer. Raises the use's error where obstore is missing, or cannot make sense
+    of the place or the credentials.
     """
-    where = f"{place.backend}://{'/'.join(part for part in (place.account, place.bucket) if part)}"
-    at = f" at {place.endpoint}" if place.endpoint is not None else ""
-    return Bucket(lambda: _opened(place, environ, where), where=where, at=at)
-
-
-def _opened(place: BucketPlace, environ: Mapping[str, str], where: str) -> ObjectStore:
+    where = where_of(place)
     try:
         from obstore import exceptions  # noqa: PLC0415 (an extra)
     except ImportError as error:
-        raise StoreFailed(
-            f"the state is in a bucket ({where}), and what reads buckets is not installed",
+        raise use.failed(
+            f"{use.what} in a bucket ({where}), and what reads buckets is not installed",
             remedy="install it: pip install 'mics-iac[objects]'",
         ) from error
     options = {
-        "timeout": _TIMEOUT,
+        "timeout": timeout,
         "connect_timeout": _CONNECT_TIMEOUT,
         "read_timeout": _SILENCE,
         "user_agent": f"mics-iac/{__version__}",
         **({"allow_http": True} if urlsplit(place.endpoint or "").scheme == "http" else {}),
-        **_certificates(environ),
+        **_certificates(environ, use),
     }
     try:
         # Repeats are ours: what was asked may have been done, and to ask again would hide that.
-        return _store(place, environ, client_options=options, retry_config={"max_retries": 0})
+        return _store(place, environ, use, client_options=options, retry_config={"max_retries": 0})
     except (exceptions.BaseError, ValueError, OSError) as error:
         text = str(error).partition("\n\nDebug source")[0][:300]
         if _OF_CREDENTIALS.search(text):
-            raise StoreRefused(
+            raise use.refused(
                 f"the credentials for {where} cannot be used: {text}",
                 remedy=f"correct what the environment says, or where it points to: {CREDENTIALS[place.backend]}",
             ) from error
-        raise StoreFailed(
+        raise use.failed(
             f"cannot open {where}: {text}",
-            remedy="correct where the state is (the manifest's `state`, or --state) and the variables of that cloud",
+            remedy=f"correct {use.where} and the variables of that cloud",
         ) from error
 
 
-def _store(place: BucketPlace, environ: Mapping[str, str], **options: Any) -> ObjectStore:
+def _store(place: BucketPlace, environ: Mapping[str, str], use: Use, **options: Any) -> ObjectStore:
     from obstore.store import AzureStore, GCSStore, S3Store  # noqa: PLC0415
 
     match place.backend:
         case "s3":
             given: dict[str, object] = {"region": place.region, "endpoint": place.endpoint}
-            provider = _aws_profile(environ)
+            if environ.get("AWS_ENDPOINT_URL_S3"):
+                # The variable would win over the endpoint that is given under its other name.
+                given["aws_endpoint_url_s3"] = place.endpoint
+            provider = _aws_profile(environ, use)
             if provider is not None:
                 options["credential_provider"] = provider
             return S3Store(place.bucket, **_set(given), **options)
@@ -101,19 +112,19 @@ def _set(given: Mapping[str, object]) -> dict[str, Any]:
     return {name: value for name, value in given.items() if value is not None}
 
 
-def _certificates(environ: Mapping[str, str]) -> dict[str, bytes]:
+def _certificates(environ: Mapping[str, str], use: Use) -> dict[str, bytes]:
     """The certificates of one's own network, as SSL_CERT_FILE names them."""
     path = environ.get("SSL_CERT_FILE", "").strip()
     try:
         return {"root_certificate": Path(path).read_bytes()} if path else {}
     except OSError as error:
-        raise StoreFailed(
+        raise use.failed(
             f"SSL_CERT_FILE names a file that cannot be read: {path}: {error.strerror}",
             remedy="point SSL_CERT_FILE to a file of PEM certificates, or unset it",
         ) from error
 
 
-def _aws_profile(environ: Mapping[str, str]) -> Any | None:
+def _aws_profile(environ: Mapping[str, str], use: Use) -> Any | None:
     """The credentials of the profile that AWS's own tools would take; None where the environment has its own."""
     home = Path(environ.get("HOME", "/nonexistent"))
     files = (
@@ -130,7 +141,7 @@ def _aws_profile(environ: Mapping[str, str]) -> Any | None:
     except ImportError as error:
         if not named:
             return None
-        raise StoreRefused(
+        raise use.refused(
             f"AWS_PROFILE is set ({named}), and what reads AWS profiles is not installed",
             remedy="install it: pip install boto3; or set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
         ) from error
@@ -138,7 +149,7 @@ def _aws_profile(environ: Mapping[str, str]) -> Any | None:
         session = boto3.Session(profile_name=named)
         return Boto3CredentialProvider(session) if session.get_credentials() is not None else None
     except BotoCoreError as error:
-        raise StoreRefused(
+        raise use.refused(
             f"the AWS profile cannot be used: {error}", remedy="see `aws configure list`, or set AWS_ACCESS_KEY_ID"
         ) from error
 

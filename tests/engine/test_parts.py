@@ -1,0 +1,222 @@
+"""Big files go out in parts, each once; a file that grew, or is cut or named otherwise later, is not loaded again."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+from collections import Counter
+
+import pytest
+
+from mics_iac.core.plan import Skip, Upload
+from mics_iac.engine import workflow
+from mics_iac.errors import GuardRefused, PlanStale
+from mics_iac.sandbox.faults import Fault
+from tests.rig import Rig, digest, manifest, visits
+
+UPLOADS = "*/executions"
+BIG = visits(0, 30)  # about 7 kB
+
+
+def declare(rig: Rig, **settings: object) -> None:
+    body = {"sources": ["data/*"], "split": "1kB", **settings}
+    rig.declare(manifest({"fr/visits": body}))
+
+
+def records(rig: Rig) -> Counter[bytes]:
+    """Each line that the platform took and did not reject, as often as it took it."""
+    taken: Counter[bytes] = Counter()
+    for execution in rig.sandbox.executions():
+        if execution.status not in {"FAILED", "CANCELED", "LOST"}:
+            taken.update(rig.sandbox.content(execution.id).splitlines())
+    return taken
+
+
+def once(*texts: str) -> Counter[bytes]:
+    return Counter(line for text in texts for line in text.encode().splitlines())
+
+
+@pytest.fixture
+def big(rig: Rig) -> Rig:
+    declare(rig)
+    rig.write("data/big.ndjson", BIG)
+    return rig
+
+
+def test_a_big_file_is_loaded_in_parts(big: Rig) -> None:
+    plan = big.plan()
+    assert len(plan.uploads) > 5
+    assert all(upload.bytes <= 1000 for upload in plan.uploads)
+    outcome = big.apply()
+    assert outcome.exit_code == 0
+    assert records(big) == once(BIG)
+    state = big.state().imports["fr/visits"].current
+    assert sorted(e.part for e in state.executions) == [u.part for u in plan.uploads]
+    assert {e.source for e in state.executions} == {"data/big.ndjson"}
+    assert [(c.source, c.sha256, len(c.pieces)) for c in state.cuts] == [
+        ("data/big.ndjson", digest(BIG), len(plan.uploads))
+    ]
+
+
+@pytest.mark.parametrize("split", ["1kB", "2kB", "100MB"])
+@pytest.mark.parametrize("name", ["data/big.ndjson", "data/other.ndjson", "data/big.ndjson.gz"])
+def test_what_is_loaded_stays_loaded_under_any_cut_and_name(big: Rig, split: str, name: str) -> None:
+    big.apply()
+    (big.folder / "data/big.ndjson").unlink()
+    big.write(name, gzip.compress(BIG.encode()) if name.endswith("gz") else BIG)
+    declare(big, split=split)
+    plan = big.plan()
+    assert plan.empty
+    assert {type(a) for a in plan.actions if hasattr(a, "source")} == {Skip}
+
+
+def test_a_file_that_was_loaded_whole_is_not_loaded_in_parts(big: Rig) -> None:
+    declare(big, split="100MB")
+    big.apply()
+    declare(big)
+    assert big.plan().empty
+
+
+def test_what_began_under_a_cut_is_finished_with_it(big: Rig) -> None:
+    big.fault(Fault("error", method="POST", path=UPLOADS, status=400, html=False, nth=3))
+    assert big.apply().exit_code == 3
+    declare(big, split="2kB")
+    plan = big.plan(retry_failed=True)
+    assert [type(a) for a in plan.actions if hasattr(a, "source")].count(Upload) == 1
+    assert big.apply(retry_failed=True).exit_code == 0
+    assert records(big) == once(BIG)
+    assert big.plan().empty
+
+
+@pytest.mark.parametrize("nth", [1, 2, 5])
+@pytest.mark.parametrize("kind", ["reset_after", "reset_midway", "truncated_json"])
+def test_a_lost_answer_is_settled_for_the_part_alone(big: Rig, kind: str, nth: int) -> None:
+    big.fault(Fault(kind, method="POST", nth=nth, path=UPLOADS))  # type: ignore[arg-type]  # one of the kinds
+    big.apply()
+    declare(big, split="3kB")
+    assert big.apply().exit_code == 0
+    assert records(big) == once(BIG)
+
+
+def test_a_part_is_read_again_as_it_was_planned(big: Rig) -> None:
+    saved = big.plan()
+    big.write("data/big.ndjson", BIG.replace("CUST-000029", "CUST-100029"))
+    with pytest.raises(PlanStale) as caught:
+        big.apply_saved(saved)
+    assert caught.value.moved == ("data/big.ndjson is not the file that was planned: its bytes are others",)
+    assert records(big) == once()
+
+
+def test_a_grown_file_is_refused_by_default(big: Rig) -> None:
+    big.apply()
+    big.write("data/big.ndjson", BIG + visits(100, 3))
+    plan = big.plan()
+    assert not plan.uploads
+    assert "data/big.ndjson has grown: its first" in plan.refusals[0].message
+    with pytest.raises(GuardRefused):
+        big.apply()
+    assert records(big) == once(BIG)
+
+
+@pytest.mark.parametrize("split", ["1kB", "100MB"])
+@pytest.mark.parametrize("name", ["data/big.ndjson", "data/renamed.ndjson", "data/big.ndjson.gz"])
+def test_of_a_grown_file_the_tail_is_loaded(big: Rig, split: str, name: str) -> None:
+    big.apply()
+    (big.folder / "data/big.ndjson").unlink()
+    declare(big, on_growth="tail", split=split)
+    logs = [visits(100, 3), visits(200, 20), visits(300, 1)]
+    for length in range(1, len(logs) + 1):
+        text = "".join([BIG, *logs[:length]])
+        big.write(name, gzip.compress(text.encode()) if name.endswith("gz") else text)
+        assert big.apply().exit_code == 0
+        assert records(big) == once(BIG, *logs[:length])
+        assert big.plan().empty
+
+
+def test_the_state_of_a_log_grows_with_the_log_alone(rig: Rig) -> None:
+    declare(rig, on_growth="tail", split="100MB")
+    log = ""
+    for hour in range(30):
+        log += visits(hour * 10, 1)
+        rig.write("data/log.ndjson", log)
+        rig.apply()
+    assert records(rig) == once(log)
+    cuts = rig.state().imports["fr/visits"].current.cuts
+    assert sum(len(cut.pieces) for cut in cuts) < 60
+    rig.write("data/log.ndjson", visits(0, 1) + visits(10, 1))
+    assert rig.plan().empty
+
+
+def test_a_file_that_grew_while_half_of_it_was_loaded_is_finished(big: Rig) -> None:
+    big.fault(Fault("error", method="POST", path=UPLOADS, status=400, html=False, nth=3))
+    big.apply()
+    declare(big, on_growth="tail")
+    big.write("data/big.ndjson", BIG + visits(100, 9))
+    assert big.apply(retry_failed=True).exit_code == 0
+    assert records(big) == once(BIG, visits(100, 9))
+    assert big.plan().empty
+
+
+def test_a_grown_file_may_be_loaded_whole(big: Rig) -> None:
+    big.apply()
+    declare(big, on_growth="whole", split="100MB")
+    big.write("data/big.ndjson", BIG + visits(100, 3))
+    assert big.apply().exit_code == 0
+    assert records(big) == once(BIG, BIG, visits(100, 3))
+
+
+def test_a_last_line_that_went_on_is_no_growth_to_load(big: Rig) -> None:
+    big.write("data/big.ndjson", BIG.rstrip("\n"))
+    big.apply()
+    declare(big, on_growth="tail")
+    big.write("data/big.ndjson", BIG.rstrip("\n") + " \n" + visits(100, 1))
+    assert "its last loaded line goes on" in big.plan().refusals[0].message
+    big.write("data/big.ndjson", BIG + visits(100, 1))
+    assert big.apply().exit_code == 0
+    assert records(big) == once(BIG, visits(100, 1))
+
+
+def test_the_header_of_a_csv_is_sent_with_each_part(rig: Rig) -> None:
+    header = "operation,user_account_id,compartment_id,segment_id,expiration_duration,data_bag\n"
+    rows = [f'UPDATE,CUST-{n:06d},1001,5,60,"{{""a"":\n{n}}}"\n' for n in range(60)]
+    settings = {"document_type": "USER_SEGMENT", "mime_type": "TEXT_CSV", "sources": ["a.csv"], "split": "1kB"}
+    rig.declare(manifest({"fr/vip": {**settings, "on_growth": "tail"}}))
+    rig.write("a.csv", header + "".join(rows[:50]))
+    assert rig.apply().exit_code == 0
+    rig.write("a.csv", header + "".join(rows))
+    assert rig.apply().exit_code == 0
+    sent = [rig.sandbox.content(e.id).decode() for e in rig.sandbox.executions()]
+    assert len(sent) == 4
+    assert all(text.startswith(header) and len(text) <= 1000 for text in sent)
+    assert "".join(sorted(text.removeprefix(header) for text in sent)) == "".join(rows)
+    assert rig.plan().empty
+
+
+def test_content_of_another_import_is_refused_in_any_cut(big: Rig) -> None:
+    big.apply()
+    body = {"sources": ["data/*"], "split": "1kB"}
+    big.declare(manifest({"fr/visits": body, "fr/others": {"sources": ["copy.ndjson"]}}))
+    big.write("copy.ndjson", BIG)
+    refused = big.plan().refusals
+    assert [r.address for r in refused] == ["fr/others"]
+    assert "would be loaded twice" in refused[0].message
+
+
+def test_parts_of_an_ordered_import_go_one_after_the_other(big: Rig) -> None:
+    declare(big, ordered=True)
+    big.apply()
+    sent = [hashlib.sha256(big.sandbox.content(e.id)).hexdigest() for e in big.sandbox.executions()]
+    assert sent == [p.sha256 for p in big.state().imports["fr/visits"].current.cuts[0].pieces]
+
+
+@pytest.mark.parametrize("by", ["recovery", "apply"])
+def test_a_lost_state_learns_the_cut_again(big: Rig, by: str) -> None:
+    big.apply()
+    big.state_path.unlink()
+    if by == "recovery":
+        workflow.recover(big.open())
+    else:
+        assert big.apply().exit_code == 0
+    declare(big, split="100MB")
+    assert big.plan().empty
+    assert records(big) == once(BIG)
