@@ -44,6 +44,8 @@ class Lines:
             docs, slow = self._decoded(io.BytesIO(body))
         else:
             docs, slow = self._decoded(line if is_utf8(line) else b"" for line in io.BytesIO(body))
+        if not body:
+            slow[0] = True  # the mark was all there is
         lines = len(docs) + len(slow)
         looked = Looked(lines, lines, flaws=flaws)
         odd, hashes = self._rules.survey(docs)

@@ -73,14 +73,16 @@ class Rows:
 
     def _begin(self, piece: bytes, looked: Looked) -> bytes:
         """Read the header; the rows behind it."""
-        if self._first and piece.startswith(MARK):
+        marked = self._first and piece.startswith(MARK)
+        if marked:
             looked.flaws.append((0, MARKED))
             piece = piece.removeprefix(MARK)
         self._first = False
-        rows = self.records(piece)
+        rows = self.records(piece) or [b""]
         for number, row in enumerate(rows):
             looked.count += 1
-            if not row.isspace():
+            # A row with the mark alone is no blank one.
+            if not row.isspace() or (marked and not number):
                 looked.header = number
                 looked.empty += 1
                 self._header = header_of(row, self._shape)
