@@ -261,12 +261,11 @@ def _explain_association(line: Line, notes: Notes) -> None:
 
 
 def _survey_associations(docs: Sequence[Any]) -> tuple[list[int], list[str]]:
-    odd = [
-        place
-        for place, one in enumerate(docs)
-        if len(one.identifiers) < 2 or any(not _agent(each.user_agent_id) for each in one.identifiers)
-    ]
-    return odd, [each.hash for one in docs for each in one.identifiers if each.hash is not None]
+    every = [(place, each) for place, one in enumerate(docs) for each in one.identifiers]
+    agents = [(place, each.user_agent_id) for place, each in every if each.user_agent_id is not None]
+    odd = [place for place, one in enumerate(docs) if len(one.identifiers) < 2]
+    odd += [place for place, agent in agents if not AGENT.match(agent)]
+    return odd, [each.hash for _, each in every if each.hash is not None]
 
 
 # Deletions (sections 4.7 to 4.9)
