@@ -84,7 +84,9 @@ def test_parts_are_the_content(file: tuple[bytes, bool], limit: int, suffix: str
         order = list(parts)
         chance.shuffle(order)  # type: ignore[attr-defined]
         for part in order:
-            assert take(source, slice_of(found, how, content, part)) == naive.sent(data, (part.start, part.end), csv=csv)
+            assert take(source, slice_of(found, how, content, part)) == naive.sent(
+                data, (part.start, part.end), csv=csv
+            )
         source.close()
 
 
@@ -233,7 +235,9 @@ def test_nothing_is_copied_of_a_plain_file(tmp_path: Path) -> None:
         content = source.read(found, how, watch=nobody)
         assert len(content.parts) > 3
         for part in content.parts:
-            assert take(source, slice_of(found, how, content, part)) == naive.sent(data, (part.start, part.end), csv=csv)
+            assert take(source, slice_of(found, how, content, part)) == naive.sent(
+                data, (part.start, part.end), csv=csv
+            )
     # Nor where records would be left out, and none is.
     dropping = Reading("USER_PROFILE", csv=False, limit=100_000, drop=frozenset({"MICS306"}))
     content = source.read(put(tmp_path, "a", data), dropping, watch=nobody)
