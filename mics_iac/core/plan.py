@@ -175,10 +175,14 @@ class Checked(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class SourceCut(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How a source is loaded that does not go out as it lies there, in one piece: recorded before its first part is."""
+    """How a source is loaded that does not go out as it lies there, in one piece: recorded before its first part is.
+
+    Nothing is left out of its first `settled` bytes, which were loaded before.
+    """
 
     address: str
     cut: Cut
+    settled: int = 0
 
 
 class Leftover(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from mics_iac.core.desired import DesiredImport, SourceFile
 from mics_iac.core.manifest import Import
-from mics_iac.core.plan import Action, Checked, SourceCut, Upload
+from mics_iac.core.plan import Action, Checked, Skip, SourceCut, Upload
+from mics_iac.core.state import NOTHING
 from mics_iac.documents.report import Report
 from mics_iac.documents.rules import RULES, errors_of
 from mics_iac.errors import Problem, RecordsInvalid
@@ -26,20 +27,29 @@ def dropped_codes(declared: Import) -> frozenset[str]:
 
 def findings_of(wanted: DesiredImport, actions: Iterable[Action], cuts: Iterable[SourceCut]) -> Iterator[Checked]:
     """What was found in the sources that are to be loaded, of those with anything to tell."""
+    actions = tuple(actions)
     loads = {a.source for a in actions if isinstance(a, Upload)}
+    emptied = {a.source for a in actions if isinstance(a, Skip) and a.sha256 == NOTHING} - loads
     rejects = {c.cut.source: c.cut.rejects for c in cuts}
     for source in wanted.sources:
         content = source.content
         # One of which nothing is left once invalid records are left out has no part to load.
-        if content is None or content.report is None or (source.path not in loads and content.parts):
+        told = source.path in loads or source.path in emptied or (content is not None and not content.parts)
+        if content is None or content.report is None or not told:
             continue
-        checked = judged(wanted.declared, source, content.report, rejects=rejects.get(source.path))
+        sends = source.path in loads
+        checked = judged(wanted.declared, source, content.report, sends=sends, rejects=rejects.get(source.path))
         if checked is not None:
             yield checked
 
 
-def judged(declared: Import, source: SourceFile, report: Report, *, rejects: str | None = None) -> Checked | None:
-    """The findings of one source that count under its import's settings; None where there are none."""
+def judged(
+    declared: Import, source: SourceFile, report: Report, *, sends: bool = True, rejects: str | None = None
+) -> Checked | None:
+    """The findings of one source that count under its import's settings; None where there are none.
+
+    `sends`: something of it would be sent if it were not for them.
+    """
     counts = {code: count for code, count in sorted(report.counts.items()) if code not in declared.ignore}
     if not counts:
         return None
@@ -47,7 +57,7 @@ def judged(declared: Import, source: SourceFile, report: Report, *, rejects: str
     errors = {code: count for code, count in counts.items() if code in bad}
     content = source.content
     # What is wrong with the file as a whole stays wrong when records are left out.
-    left = errors.keys() <= droppable and content is not None and bool(content.parts)
+    left = errors.keys() <= droppable and sends and content is not None and bool(content.parts)
     return Checked(
         declared.address,
         source.path,

@@ -15,12 +15,12 @@ from mics_iac.core.content import Part
 from mics_iac.core.desired import DesiredImport, Grown, SourceFile
 from mics_iac.core.loaded import Loaded, OpenDoubt
 from mics_iac.core.plan import Fetch, Refused, Skip, Stuck, Upload
-from mics_iac.core.state import Piece
+from mics_iac.core.state import Cut, Piece
 
 
 def upload(wanted: DesiredImport, source: SourceFile, part: Part, reason: str, *, again: bool = False) -> Upload:
     """A part to load."""
-    whole = len(source.content.parts) == 1 if source.content is not None else True
+    whole = source.content is None or (part.start, part.end) == (0, source.content.bytes)
     return Upload(
         wanted.address,
         source.path,
@@ -109,6 +109,15 @@ def grown(wanted: DesiredImport, path: str, found: Grown, pieces: Sequence[Piece
     else:
         do = "its last loaded line goes on, too: put back what was loaded, or set `on_growth: whole` to load all again"
     return Refused(wanted.address, f"{path} has grown: its first {found.bytes:,} bytes are content {loaded}; {do}")
+
+
+def mended(wanted: DesiredImport, path: str, cut: Cut) -> str:
+    """The warning for another content of a path that was loaded without its invalid records: it may be that, mended."""
+    records = "1 record" if cut.dropped == 1 else f"{cut.dropped:,} records"
+    return (
+        f"{wanted.address}: {path} was loaded before without {records}, and is another content now. If it is that "
+        f"file, mended, its other records would be loaded twice: load the mended {cut.rejects or 'records'} instead"
+    )
 
 
 def moved_cut(wanted: DesiredImport, path: str) -> Refused:

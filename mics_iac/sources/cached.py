@@ -161,5 +161,5 @@ def _way(key: str) -> str:
 @lru_cache(maxsize=256)
 def _how(how: Reading) -> str:
     """All that decides what a reading comes to, but the type of the records, shortly."""
-    told = (how.csv, how.limit, sorted(how.drop), how.ranges)
+    told = (how.csv, how.limit, sorted(how.drop), how.ranges, how.settled)
     return hashlib.sha256(msgspec.json.encode(told)).hexdigest()[:24]
