@@ -105,8 +105,8 @@ class Cutter:
 
     `ranges` are parts as they are given, the first ones; what is behind the last is cut by `limit`, but for the newline
     that ends its last record, should that have been without one. With a `sieve`, parts hold what it keeps, but for
-    those in the first `settled` bytes, a number of whole ranges; `into` gets what is left out. Without `count`, lines and
-    records are not counted, which does for a content that turns out to be one part.
+    those in the first `settled` bytes, a number of whole ranges; `into` gets what is left out. Without `count`, lines
+    and records are not counted, which does for a content that turns out to be one part.
     """
 
     def __init__(
