@@ -252,10 +252,3 @@ def test_the_same_bytes_under_another_name_are_not_checked_again(runs: Runs) -> 
     other = put(runs.root, "c", BAD + GOOD * 5)
     assert runs.read(other) != content
     assert [how.document_type for how in runs.asked] == [None, "USER_PROFILE"]
-
-
-def test_what_was_checked_is_known_without_a_check(runs: Runs) -> None:
-    found = put(runs.root, "a", GOOD * 5)
-    content = runs.read(found)
-    assert runs.read(found, replace(HOW, document_type=None)) == content
-    assert runs.asked == []
