@@ -7,11 +7,12 @@ import gzip
 import lzma
 from collections.abc import Callable
 from pathlib import Path
+from typing import Protocol
 
 import zstandard
 
 from mics_iac.core.content import Content, Part, Slice
-from mics_iac.sources.source import Found, Reading, Source
+from mics_iac.sources.source import Found, Reader, Reading
 
 COMPRESS: dict[str, Callable[[bytes], bytes]] = {
     "": lambda data: data,
@@ -43,7 +44,13 @@ def slice_of(found: Found, how: Reading, content: Content, part: Part) -> Slice:
     )
 
 
-def take(source: Source, part: Slice, *, size: int = 1000) -> bytes:
+class Opens(Protocol):
+    """What parts are taken from."""
+
+    def open(self, part: Slice) -> Reader: ...
+
+
+def take(source: Opens, part: Slice, *, size: int = 1000) -> bytes:
     """The bytes that would be sent."""
     reader = source.open(part)
     blocks = []
