@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from mics_iac.core.status import Status
     from mics_iac.engine.project import Project
     from mics_iac.engine.world import Limits
-    from mics_iac.errors import GuardRefused, ManifestInvalid, MicsError, PlanStale, Problem
+    from mics_iac.errors import GuardRefused, ManifestInvalid, MicsError, PlanStale, Problem, RecordsInvalid
     from mics_iac.scripting import apply, check, open_project, plan, read_state, status
 
 __version__ = "0.1.0"
@@ -30,7 +30,7 @@ _HOMES = {
     "mics_iac.core.status": ("Status",),
     "mics_iac.engine.project": ("Project",),
     "mics_iac.engine.world": ("Limits",),
-    "mics_iac.errors": ("GuardRefused", "ManifestInvalid", "MicsError", "PlanStale", "Problem"),
+    "mics_iac.errors": ("GuardRefused", "ManifestInvalid", "MicsError", "PlanStale", "Problem", "RecordsInvalid"),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
@@ -45,6 +45,7 @@ __all__ = [
     "PlanStale",
     "Problem",
     "Project",
+    "RecordsInvalid",
     "State",
     "Status",
     "__version__",

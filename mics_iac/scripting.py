@@ -88,12 +88,14 @@ def _adapter(path: Path, *, wanted: bool) -> Iterator[SandboxAdapter | None]:
         yield SandboxAdapter(sandbox)
 
 
-def check(project: Project, *, records: bool = True) -> Valid:
+def check(project: Project, *, records: bool = True, fetch: bool = False) -> Valid:
     """Find and read the files that the manifest names, and check their records; without `records` none is read.
+
+    Remote files are read with `fetch` alone.
 
     Needs no token. Raises ManifestInvalid and SourceFailed. Look at `refused` for files that would not be loaded.
     """
-    return checking.check(project, records=records)
+    return checking.check(project, records=records, fetch=fetch)
 
 
 def plan(project: Project, options: Options | None = None, *, refresh: bool = True, fetch: bool = True) -> Plan:

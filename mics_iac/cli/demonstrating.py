@@ -15,7 +15,7 @@ from mics_iac.reporting.figures import counted
 from mics_iac.reporting.lines import Span, line
 
 _STEPS = (
-    ("First, is the manifest right? Every mistake would be named with its line.", ["validate"]),
+    ("First, are the manifest and every record right? Each mistake is named with its line.", ["validate"]),
     ("What would be done? Nothing is changed yet.", ["plan", "--sandbox"]),
     ("Do it. Each file is loaded once; --auto-approve says yes in advance.", ["apply", "--sandbox", "--auto-approve"]),
     ("What is there now, and what became of every record?", ["status", "--sandbox"]),

@@ -103,11 +103,12 @@ def to_list(plan: Plan, ledger: Ledger) -> dict[str, tuple[str, str]]:
 def failed_in(plan: Plan, ledger: Ledger) -> dict[str, tuple[str, str]]:
     """The imports in which failed what is to be loaded, as of `to_list`: it may have run again since."""
     settings = settings_in(plan)
+    living = {kind[0]: ledger.living(kind[0]) for kind in {s.kind for s in settings.values()}}
     found: dict[str, tuple[str, str]] = {}
     for upload in plan.uploads:
         kind = settings[upload.address].kind
         for loaded in ledger.loaded(kind, upload.sha256):
-            if loaded.failed and loaded.import_id in ledger.living(kind[0]):
+            if loaded.failed and loaded.import_id in living[kind[0]]:
                 found[loaded.import_id] = (kind[0], loaded.address)
     return found
 

@@ -137,12 +137,14 @@ class Ledger:
 
     def loaded(self, kind: tuple[str, str], sha256: str) -> list[Loaded]:
         """Where this content was accepted, in this datamart and document type, under whatever address."""
-        found = [self._accepted(*place) for place in self._index.executions(sha256)]
-        return [
-            Loaded(place, i.id, execution, i.gone)
-            for place, i, execution in (one for one in found if one is not None)
-            if i.settings.kind == kind and execution.sha256 == sha256
-        ]
+        found: list[Loaded] = []
+        for address, import_id, execution_id in self._index.executions(sha256):
+            for import_ in self._held(address):
+                if import_.id == import_id and (execution := import_.executions.get(execution_id)) is not None:
+                    if import_.settings.kind == kind and execution.sha256 == sha256:
+                        found.append(Loaded(address, import_id, execution, import_.gone))
+                    break
+        return found
 
     def cuts(self, kind: tuple[str, str], sha256: str) -> list[FoundCut]:
         """How a content is or was loaded that did not go out in one piece, under whatever address; the newest last."""
@@ -363,12 +365,6 @@ class Ledger:
             for import_ in self._held(address):
                 if import_.id == import_id and (cut := import_.cuts.get((source, sha256))) is not None:
                     yield FoundCut(address, import_id, import_.settings.kind, cut)
-
-    def _accepted(self, address: str, import_id: str, execution_id: str) -> tuple[str, HeldImport, Execution] | None:
-        for import_ in self._held(address):
-            if import_.id == import_id and execution_id in import_.executions:
-                return address, import_, import_.executions[execution_id]
-        return None
 
     def _held(self, address: str) -> list[HeldImport]:
         """Every import that stands, stood or was forgotten there."""

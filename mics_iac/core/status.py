@@ -5,14 +5,15 @@ from __future__ import annotations
 import msgspec
 
 from mics_iac.core.settings import Settings
-from mics_iac.core.state import Doubt, Execution
+from mics_iac.core.state import Cut, Doubt, Execution
 
 
 class ImportStatus(msgspec.Struct, frozen=True):
     """One import and its executions, newest last.
 
     `id` is None where nothing was created yet; `gone` where the platform no longer has it. `declared` is False for an
-    address that only the state holds. `former` are ids of imports that it replaced.
+    address that only the state holds. `former` are ids of imports that it replaced. `cuts` say how sources were loaded
+    that did not go out as they lie there.
     """
 
     address: str
@@ -25,6 +26,7 @@ class ImportStatus(msgspec.Struct, frozen=True):
     executions: tuple[Execution, ...]
     doubts: tuple[Doubt, ...]
     former: tuple[str, ...] = ()
+    cuts: tuple[Cut, ...] = ()
 
     @property
     def by_status(self) -> dict[str, int]:

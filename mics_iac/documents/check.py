@@ -52,14 +52,14 @@ class Checker:
         for number, flaw in looked.flaws:
             self._counts[flaw.code] += 1
             if self._counts[flaw.code] <= SHOWN:
-                self._show(looked, number, flaw)
+                self._show(piece, number, flaw)
         if looked.hashes:
-            self._measure(looked)
+            self._measure(piece, looked)
         self._lines += looked.lines
-        self._records += len(looked.records) - looked.empty
+        self._records += looked.count - looked.empty
 
-    def _show(self, looked: Looked, number: int, flaw: Flaw) -> None:
-        lines, column, field = self._judge.place(looked, number, flaw)
+    def _show(self, piece: bytes, number: int, flaw: Flaw) -> None:
+        lines, column, field = self._judge.place(piece, number, flaw)
         self._findings.append(Finding(self._lines + lines + 1, column, flaw.code, field, flaw.message))
 
     def _take_long(self, piece: TooLong) -> None:
@@ -71,10 +71,11 @@ class Checker:
             self._lines += self._long.lines
             self._records += self._long.content
 
-    def _measure(self, looked: Looked) -> None:
-        places = {length: self._judge.place(looked, number, _HERE)[0] for length, number in looked.hashes.items()}
-        met = self._hashes + [(self._lines + lines + 1, length) for length, lines in places.items()]
-        self._hashes = sorted(met)[:2]
+    def _measure(self, piece: bytes, looked: Looked) -> None:
+        for length, number in looked.hashes.items():
+            lines, _, _ = self._judge.place(piece, number, _HERE)
+            self._hashes.append((self._lines + lines + 1, length))
+        self._hashes = sorted(self._hashes)[:2]
 
     def _whole(self) -> None:
         """What can be told at the end alone."""
@@ -150,5 +151,6 @@ class Sieve:
         bad = {number for number, flaw in looked.flaws if flaw.code in self._drop} - {looked.header}
         if not bad:
             return piece, b""
-        kept = [record for number, record in enumerate(looked.records) if number not in bad]
-        return b"".join(kept), b"".join(looked.records[number] for number in sorted(bad))
+        records = self._judge.records(piece)
+        kept = [record for number, record in enumerate(records) if number not in bad]
+        return b"".join(kept), b"".join(records[number] for number in sorted(bad))

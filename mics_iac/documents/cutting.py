@@ -39,8 +39,16 @@ class Cutter:
 
     def feed(self, block: bytes) -> Iterator[bytes | TooLong]:
         """The records that end in this block."""
-        for start in range(0, len(block), self._piece):
-            yield from self._take(block[start : start + self._piece])
+        start = 0
+        while start < len(block):
+            stop = min(start + self._piece, len(block))
+            first, last = self._ends(block, start, stop)
+            if last:
+                yield from self._pass(block, start, first, last)
+                start = last
+            else:
+                yield from self._hold(block[start:stop])
+                start = stop
 
     def end(self) -> Iterator[bytes | TooLong]:
         """What is left when the file ends: a record without a newline."""
@@ -50,25 +58,23 @@ class Cutter:
             yield b"".join(self._held)
         self._held.clear()
 
-    def _take(self, piece: bytes) -> Iterator[bytes | TooLong]:
-        first, last = self._ends(piece)
-        if first:
-            if self._passing or self._length + first - 1 > self._longest:
-                yield TooLong(b"".join((*self._held, piece[:first])), first=not self._passing, last=True)
-                whole = piece[first:last]
-            else:
-                whole = b"".join((*self._held, piece[:last]))
-            self._held.clear()
-            self._length = 0
-            self._passing = False
-            if whole:
-                yield whole
-        yield from self._hold(piece[last:])
+    def _pass(self, block: bytes, start: int, first: int, last: int) -> Iterator[bytes | TooLong]:
+        """Pass on what was held, with the records that end up to `last`; the first of them ends at `first`."""
+        if self._passing or self._length + first - start - 1 > self._longest:
+            yield TooLong(b"".join((*self._held, block[start:first])), first=not self._passing, last=True)
+            whole = block[first:last]
+        elif self._held:
+            whole = b"".join((*self._held, block[start:last]))
+        else:
+            whole = block[start:last]
+        self._held.clear()
+        self._length = 0
+        self._passing = False
+        if whole:
+            yield whole
 
     def _hold(self, rest: bytes) -> Iterator[bytes | TooLong]:
         """Keep the beginning of a record, unless it is too long."""
-        if not rest:
-            return
         if self._passing:
             yield TooLong(rest, first=False, last=False)
             return
@@ -79,28 +85,31 @@ class Cutter:
             self._held.clear()
             self._passing = True
 
-    def _ends(self, piece: bytes) -> tuple[int, int]:
-        """Where the first and the last record that end in this piece do so, 0 and 0 if none does."""
-        if not self._csv or (not self._quoted and b'"' not in piece):
-            return piece.find(b"\n") + 1, piece.rfind(b"\n") + 1
-        return self._first_end(piece), self._last_end(piece)
+    def _ends(self, block: bytes, start: int, stop: int) -> tuple[int, int]:
+        """Where the first and the last record that end in this stretch do so, 0 and 0 if none does."""
+        if not self._csv or not (self._quoted or block.find(b'"', start, stop) >= 0):
+            return block.find(b"\n", start, stop) + 1, block.rfind(b"\n", start, stop) + 1
+        last = self._last_end(block, start, stop)
+        return (self._first_end(block, start, last), last) if last else (0, 0)
 
-    def _first_end(self, piece: bytes) -> int:
-        quoted, start = self._quoted, 0
-        while end := piece.find(b"\n", start) + 1:
-            quoted ^= piece.count(b'"', start, end) & 1 == 1
+    def _first_end(self, block: bytes, start: int, stop: int) -> int:
+        quoted = self._quoted
+        self._quoted = False  # as it is where the last record ends
+        while end := block.find(b"\n", start, stop) + 1:
+            quoted ^= block.count(b'"', start, end) & 1 == 1
             if not quoted:
                 return end
             start = end
-        return 0
+        return stop
 
-    def _last_end(self, piece: bytes) -> int:
-        """Where the last record ends; remembers whether the piece ends between quotes."""
-        self._quoted ^= piece.count(b'"') & 1 == 1
-        quoted, end = self._quoted, len(piece)
-        while start := piece.rfind(b"\n", 0, end) + 1:
-            quoted ^= piece.count(b'"', start, end) & 1 == 1
-            if not quoted:
-                return start
-            end = start - 1
+    def _last_end(self, block: bytes, start: int, stop: int) -> int:
+        """Where the last record ends; if none does, remembers whether the stretch ends between quotes."""
+        quoted = self._quoted ^ (block.count(b'"', start, stop) & 1 == 1)
+        after, end = quoted, stop
+        while newline := block.rfind(b"\n", start, end) + 1:
+            after ^= block.count(b'"', newline, end) & 1 == 1
+            if not after:
+                return newline
+            end = newline - 1
+        self._quoted = quoted
         return 0

@@ -7,14 +7,15 @@ are UTF-8: that is for who decodes to ask.
 
 from __future__ import annotations
 
+import functools
+import operator
 from collections.abc import Callable, Mapping
-from functools import cache
 from typing import Any, Final
 
 import msgspec
 
 from mics_iac.documents.kinds import Kind, Skipped
-from mics_iac.documents.shapes import Field, Many, Shape
+from mics_iac.documents.shapes import Extras, Field, Many, Shape
 
 # One line in, one record out; raises what msgspec raises.
 Decode = Callable[[bytes], Any]
@@ -22,6 +23,8 @@ Decode = Callable[[bytes], Any]
 REFUSED: Final = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 # Keys of the user's own that are learned for one object, and how often: the rest is looked at slowly.
 MOST_KEYS: Final = 256
+
+_ABSENT: Final = msgspec.Raw()
 
 Learned = Mapping[Shape, frozenset[str]]
 
@@ -31,25 +34,45 @@ def decode_of(shape: Shape, learned: Learned) -> Decode:
     return msgspec.json.Decoder(_type(shape, learned)).decode if learned else _plain(shape)
 
 
-@cache
+@functools.cache
 def _plain(shape: Shape) -> Decode:
     return msgspec.json.Decoder(_type(shape, {})).decode
 
 
-def _type(shape: Shape, learned: Learned) -> type[Any]:
+def _type(shape: Shape, learned: Learned) -> Any:
     if not shape.fields:
         return Skipped
-    names = {field.key.removeprefix("$"): field.key for field in shape.fields}
+    kinds = list(shape.variants)
+    if len(kinds) < 2:
+        return _struct(shape, learned, *kinds)
+    return functools.reduce(operator.or_, [_struct(shape, learned, kind, tagged=True) for kind in kinds])
+
+
+def _struct(shape: Shape, learned: Learned, kind: str | None = None, *, tagged: bool = False) -> Any:
+    """The type of an object; of one kind, where its tag tells it. That is left to msgspec where there are several."""
+    needed: list[tuple[str, Any]] = []
+    others: list[tuple[str, Any, Any]] = []
+    variant = shape.variants[kind] if kind else None
+    for field in shape.fields:
+        name, holds = field.key.removeprefix("$"), _of(field, learned)
+        if field.key == shape.tag and tagged:
+            continue
+        if field.needed or (variant and field.key == variant.needed):
+            needed.append((name, holds))
+        elif kind and field.key in shape.foreign[kind]:
+            others.append((name, None, None))  # null is let pass
+        elif holds is msgspec.Raw:
+            others.append((name, holds, _ABSENT))  # takes null by itself, and beside `| None` nothing else
+        else:
+            others.append((name, holds | None, None))
     own = {f"own_{number}": key for number, key in enumerate(sorted(learned.get(shape, ())))}
-    needed = [(field.key.removeprefix("$"), _of(field, learned)) for field in shape.fields if field.needed]
-    others = [
-        (field.key.removeprefix("$"), _of(field, learned) | None, None) for field in shape.fields if not field.needed
-    ]
     return msgspec.defstruct(
         "Record",
-        [*needed, *others, *((name, msgspec.Raw, msgspec.Raw()) for name in own)],
-        rename={**names, **own},
-        forbid_unknown_fields=True,
+        [*needed, *others, *((name, msgspec.Raw, _ABSENT) for name in own)],
+        rename={**{field.key.removeprefix("$"): field.key for field in shape.fields}, **own},
+        forbid_unknown_fields=shape.extras is not Extras.ANY,
+        tag_field=shape.tag if tagged else None,
+        tag=kind if tagged else None,
         gc=False,  # a record holds no circle, and looking for one costs a tenth
     )
 

@@ -33,6 +33,7 @@ class Nearby:
         for plain, key in self._plain.items():
             for less in _shorter(plain):
                 self._near.setdefault(less, key)
+        self._lengths = {len(plain) + more for plain in self._plain for more in (-1, 0, 1)}
 
     def of(self, key: str) -> str | None:
         """The known key that differs in case, dashes, the `$`, or one letter; None if there is none."""
@@ -41,7 +42,7 @@ class Nearby:
         plain = _plain(key)
         if plain in self._plain:
             return self._plain[plain]
-        if len(plain) < _SHORTEST:
+        if len(plain) < _SHORTEST or len(plain) not in self._lengths:
             return None
         # One letter too many, one too few, another one, two in the wrong order: each leaves a common shorter word.
         return next((self._near[less] for less in (plain, *_shorter(plain)) if less in self._near), None) or next(

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import io
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
+
+import msgspec
 
 from mics_iac.documents.decoding import MOST_KEYS, REFUSED, decode_of
 from mics_iac.documents.explaining import explain_text, rules_of
@@ -32,105 +34,117 @@ class Lines:
 
     def look(self, piece: bytes) -> Looked:
         """Judge whole lines."""
-        records = list(io.BytesIO(piece))
-        looked = Looked(records, len(records))
-        if not self._begun:
-            records = self._begin(records, looked)
+        flaws = [] if self._begun else self._begin(self.records(piece))
         if self._closed:
-            looked.empty = sum(map(bytes.isspace, records))
+            records = self.records(piece)
+            return Looked(len(records), len(records), sum(map(bytes.isspace, records)), flaws=flaws)
+        body = piece.removeprefix(MARK) if flaws else piece
+        # What the types skip over is not asked whether it is UTF-8: a line that is not is made one that fails.
+        if body.isascii() or is_utf8(body):
+            docs, slow = self._decoded(io.BytesIO(body))
         else:
-            self._look(records, looked, ascii_alone=piece.isascii())
+            docs, slow = self._decoded(line if is_utf8(line) else b"" for line in io.BytesIO(body))
+        if not body:
+            slow[0] = True  # the mark was all there is
+        lines = len(docs) + len(slow)
+        looked = Looked(lines, lines, flaws=flaws)
+        odd, hashes = self._rules.survey(docs)
+        if hashes and "@" in "".join(hashes):
+            odd += [place for place, one in enumerate(docs) if any("@" in text for text in self._hashes(one))]
+        new = len(self._lengths) < 2 and not self._lengths.issuperset(map(len, hashes))
+        if slow or odd or new:
+            self._look_again(piece, docs, slow, odd, looked)
         return looked
 
     @staticmethod
-    def place(looked: Looked, number: int, flaw: Flaw) -> tuple[int, int, str]:
+    def records(piece: bytes) -> list[bytes]:
+        """The lines of a piece, each with its newline."""
+        return list(io.BytesIO(piece))
+
+    def place(self, piece: bytes, number: int, flaw: Flaw) -> tuple[int, int, str]:
         """How many lines of the piece stand before a flaw, its column, and the path of its field."""
         if isinstance(flaw.at, int):
             return number, flaw.at + 1, ""
-        text = looked.records[number].removeprefix(MARK).decode()
+        text = self.records(piece)[number].removeprefix(MARK).decode()
         column = offset_of(text, flaw.at, key=flaw.code == "MICS324") + 1
         return number, column, field_of(flaw.at)
 
-    def _begin(self, records: list[bytes], looked: Looked) -> list[bytes]:
-        """What only the beginning of a file can tell; the lines without the mark before them."""
+    def _begin(self, records: Sequence[bytes]) -> list[tuple[int, Flaw]]:
+        """What only the beginning of a file can tell."""
+        flaws: list[tuple[int, Flaw]] = []
         if self._first and records[0].startswith(MARK):
-            looked.flaws.append((0, MARKED))
-            records = [records[0].removeprefix(MARK), *records[1:]]
+            flaws.append((0, MARKED))
         self._first = False
         number = next((number for number, line in enumerate(records) if not line.isspace()), None)
         if number is None:
-            return records
+            return flaws
         self._begun = True
-        start = records[number].strip()
+        start = (records[number].removeprefix(MARK) if flaws else records[number]).strip()
         if start.startswith(b"["):
             why = "the file is a JSON array: write its objects one a line, without brackets and commas around them"
-            looked.flaws.append((number, Flaw("MICS304", 0, why)))
-            self._closed = True
+            flaws.append((number, Flaw("MICS304", 0, why)))
         elif start == b"{":
             why = "the first object is spread over several lines: write each object on a line of its own"
-            looked.flaws.append((number, Flaw("MICS305", 0, why)))
-            self._closed = True
-        return records
+            flaws.append((number, Flaw("MICS305", 0, why)))
+        self._closed = start.startswith(b"[") or start == b"{"
+        return flaws
 
-    def _look(self, records: list[bytes], looked: Looked, *, ascii_alone: bool) -> None:
-        # What the types skip over is not asked whether it is UTF-8. A line that is not is made one that fails.
-        whole = records if ascii_alone else [line if line.isascii() or is_utf8(line) else b"" for line in records]
-        docs, slow = self._decoded(whole)
-        good: Sequence[int] = range(len(records))
-        if slow:
-            failed = set(slow)
-            good = [number for number in good if number not in failed]
-        hashes = self._rules.hashes(docs)
-        odd = self._rules.odd(docs)
-        if hashes and "@" in "".join(hashes):
-            odd += [place for place, one in enumerate(docs) if any("@" in text for text in self._rules.hashes([one]))]
-        if len(self._lengths) < 2 and not self._lengths.issuperset(map(len, hashes)):
-            self._measure(docs, odd, good, looked)
-        if odd or slow:
-            self._explain(records, sorted({*slow, *(good[place] for place in odd)}), looked)
-        if looked.hashes:
-            self._lengths.update(looked.hashes)
-
-    def _decoded(self, lines: Sequence[bytes]) -> tuple[list[Any], list[int]]:
-        """The records that the fast look takes, and the numbers of the lines that it does not."""
+    def _decoded(self, lines: Iterable[bytes]) -> tuple[list[Any], dict[int, bool]]:
+        """The records that the fast look takes, and the numbers of the other lines, with whether they are no JSON."""
         docs: list[Any] = []
-        slow: list[int] = []
+        slow: dict[int, bool] = {}
         decoding = map(self._decode, lines)
         while True:
             try:
                 # What was decoded before one failed stays in the list, and the next call goes on behind it.
                 docs.extend(decoding)
-            except REFUSED:
-                slow.append(len(docs) + len(slow))
+            except REFUSED as error:
+                slow[len(docs) + len(slow)] = not isinstance(error, msgspec.ValidationError)
             else:
                 return docs, slow
 
-    def _measure(self, docs: Sequence[Any], odd: Sequence[int], good: Sequence[int], looked: Looked) -> None:
-        """Where hashes of a length stand that was not met before. Those of odd records are measured with their flaws."""
-        passed = frozenset(odd)
-        for place, one in enumerate(docs):
-            if place not in passed:
-                for text in self._rules.hashes([one]):
-                    self._met(len(text), good[place], looked)
-
-    def _met(self, length: int, number: int, looked: Looked) -> None:
-        if length not in self._lengths:
-            looked.hashes[length] = min(number, looked.hashes.get(length, number))
-
-    def _explain(self, records: Sequence[bytes], numbers: Sequence[int], looked: Looked) -> None:
-        lonely = len(self._lengths) < 2
-        for number in numbers:
-            if looked.records[number].isspace():
+    def _look_again(
+        self, piece: bytes, docs: Sequence[Any], slow: Mapping[int, bool], odd: Sequence[int], looked: Looked
+    ) -> None:
+        good: Sequence[int] = range(looked.count)
+        if slow:
+            good = [number for number in good if number not in slow]
+        marked = bool(looked.flaws)
+        self._measure(docs, odd, good, looked)
+        records = self.records(piece)
+        for number in sorted({*slow, *(good[place] for place in odd)}):
+            record = records[number]
+            if record.isspace():
                 looked.blank(number)
-                continue
-            notes = explain_text(records[number], self._shape, self._rules)
-            if notes.flaws:
-                looked.flaws.extend([(number, flaw) for flaw in notes.flaws])
-            if lonely:
-                for length in notes.hashes:
-                    self._met(length, number, looked)
-            if notes.own and self._pupil.meet(notes):
-                self._decode = decode_of(self._shape, self._pupil.learned)
+            else:
+                line = record.removeprefix(MARK) if marked and not number else record
+                self._explain(line, number, looked, broken=slow.get(number, False))
+        self._lengths.update(looked.hashes)
+
+    def _measure(self, docs: Sequence[Any], odd: Sequence[int], good: Sequence[int], looked: Looked) -> None:
+        """Where hashes of a length not met before stand. Those of odd records are measured as they are explained."""
+        if len(self._lengths) < 2:
+            passed = frozenset(odd)
+            for place, one in enumerate(docs):
+                if place not in passed:
+                    self._met(map(len, self._hashes(one)), good[place], looked)
+
+    def _met(self, lengths: Iterable[int], number: int, looked: Looked) -> None:
+        for length in lengths:
+            if length not in self._lengths:
+                looked.hashes[length] = min(number, looked.hashes.get(length, number))
+
+    def _hashes(self, one: Any) -> list[str]:
+        return self._rules.survey((one,))[1]
+
+    def _explain(self, line: bytes, number: int, looked: Looked, *, broken: bool) -> None:
+        notes = explain_text(line, self._shape, self._rules, broken=broken)
+        if notes.flaws:
+            looked.flaws.extend([(number, flaw) for flaw in notes.flaws])
+        if notes.hashes and len(self._lengths) < 2:
+            self._met(notes.hashes, number, looked)
+        if notes.own and self._pupil.meet(notes):
+            self._decode = decode_of(self._shape, self._pupil.learned)
 
 
 class Pupil:

@@ -41,11 +41,11 @@ class Notes:
 
 @dataclass(slots=True)
 class Looked:
-    """What was seen in one piece of a file: its records as they stand, and their flaws in the records' order."""
+    """What was seen in one piece of a file, and the flaws of its records in their order."""
 
-    records: list[bytes]
+    count: int  # of records, those that are none included
     lines: int
-    empty: int = 0  # how many of these are no records: blank ones, and the header
+    empty: int = 0  # how many of them are no records: blank ones, and the header
     header: int | None = None  # the number of the one that is the header
     flaws: list[tuple[int, Flaw]] = field(default_factory=list)  # each with the number of its record
     hashes: dict[int, int] = field(default_factory=dict)  # lengths not met before, each with the first record of it

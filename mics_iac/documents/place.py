@@ -48,7 +48,7 @@ def _past_white(text: str, place: int) -> int:
 
 
 def _member(text: str, place: int, key: str) -> tuple[int, int] | None:
-    """The places of a key of an object and of its value; of several, the last one, whose value is the one that counts."""
+    """The places of a key of an object and of its value; of several the last one, whose value counts."""
     if not text.startswith("{", place):
         return None
     found = None
@@ -77,11 +77,10 @@ def _past_value(text: str, place: int) -> int:
         return found.end() if found else len(text)
     depth = 0
     for token in _NESTING.finditer(text, place):
-        match token.group():
-            case "{" | "[":
-                depth += 1
-            case "}" | "]":
-                depth -= 1
-                if not depth:
-                    return token.end()
+        if token.group() in {"{", "["}:
+            depth += 1
+        elif token.group() in {"}", "]"}:
+            depth -= 1
+            if not depth:
+                return token.end()
     return len(text)

@@ -53,7 +53,7 @@ RULES: Final[dict[str, Rule]] = {
         Rule("MICS307", "JSON, but not an object", "error", _D),
         Rule("MICS308", "two objects on one line", "error", _D),
         Rule("MICS309", "record too long to be checked", "error", _I),
-        Rule("MICS310", "record longer than one part may be", "error", _D),
+        Rule("MICS310", "record longer than one part may be", "error", _D, "file"),
         Rule("MICS311", "nested too deeply", "error", _I),
         Rule("MICS312", "blank line", "warning", _I),
         Rule("MICS313", "half a character", "error", _I),

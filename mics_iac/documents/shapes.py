@@ -17,11 +17,11 @@ from mics_iac.documents.kinds import Kind, choice
 
 
 class Extras(Enum):
-    """What other keys a record may have; those that are warned of are MICS324."""
+    """What other keys an object may have; the rest is MICS324."""
 
-    NONE = "every other key is warned of"
-    CUSTOM = "keys of your own: one that begins with `$`, or that is nearly a known one, is warned of"
-    ANY = "any key: one that begins with `$` and is nearly a known one is warned of"
+    NONE = "none"
+    CUSTOM = "keys of your own that do not begin with `$` and are not nearly a known one"
+    ANY = "any"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,17 +33,35 @@ class Field:
     needed: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Variant:
+    """What one value of the key that tells an object's kind asks for: this field, and of the others only these."""
+
+    needed: str
+    beside: tuple[str, ...] = ()
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Shape:
-    """An object: its fields and what else it may hold. `needed` has the keys of the fields that it must have."""
+    """An object: its fields and what else it may hold. `needed` has the keys of the fields that it must have.
+
+    Where the field `tag` tells its kind, `variants` says for each kind which of the other fields it has, and `foreign`
+    which it has not.
+    """
 
     section: str
     extras: Extras
     fields: tuple[Field, ...]
+    tag: str = ""
+    variants: Mapping[str, Variant] = field(default_factory=dict)
     by_key: Mapping[str, Field] = field(init=False)
     needed: tuple[str, ...] = field(init=False)
+    foreign: Mapping[str, frozenset[str]] = field(init=False)
 
     def __post_init__(self) -> None:
+        keys = {one.key for one in self.fields} - {self.tag}
+        foreign = {kind: frozenset(keys - {one.needed, *one.beside}) for kind, one in self.variants.items()}
+        object.__setattr__(self, "foreign", foreign)
         object.__setattr__(self, "by_key", {one.key: one for one in self.fields})
         object.__setattr__(self, "needed", tuple(one.key for one in self.fields if one.needed))
 
@@ -59,23 +77,38 @@ def _needed(key: str, holds: Kind | Shape | Many) -> Field:
     return Field(key, holds, needed=True)
 
 
-_KINDS_OF_IDENTIFIERS = choice("USER_ACCOUNT", "USER_EMAIL", "USER_AGENT")
+_ACCOUNT, _EMAIL, _AGENT, _POINT = "USER_ACCOUNT", "USER_EMAIL", "USER_AGENT", "USER_POINT"
 
 
-def _identifier(section: str, types: Kind, mark: str = "", *more: Field) -> Shape:
-    """An object that names its kind of identifier by `type`."""
+def _identifier(section: str, *types: str, mark: str = "") -> Shape:
+    """An object that names its kind of identifier; `mark` stands before each of its keys."""
+    fields = {
+        "user_account_id": kinds.TEXT,
+        "compartment_id": kinds.ID,
+        "hash": kinds.HASH,
+        "email": kinds.TEXT,
+        "user_agent_id": kinds.AGENT_ID,
+        "user_point_id": kinds.UUID,
+    }
+    variants = {
+        _ACCOUNT: Variant(f"{mark}user_account_id", (f"{mark}compartment_id",)),
+        _EMAIL: Variant(f"{mark}hash", (f"{mark}email",)),
+        _AGENT: Variant(f"{mark}user_agent_id"),
+        _POINT: Variant(f"{mark}user_point_id"),
+    }
     return Shape(
         section,
         Extras.NONE,
         (
-            _needed(f"{mark}type", types),
-            Field(f"{mark}user_account_id", kinds.TEXT),
-            Field(f"{mark}compartment_id", kinds.ID),
-            Field(f"{mark}hash", kinds.HASH),
-            Field(f"{mark}email", kinds.TEXT),
-            Field(f"{mark}user_agent_id", kinds.AGENT_ID),
-            *more,
+            _needed(f"{mark}type", choice(*types)),
+            *(
+                Field(f"{mark}{key}", holds)
+                for key, holds in fields.items()
+                if key != "user_point_id" or _POINT in types
+            ),
         ),
+        tag=f"{mark}type",
+        variants={kind: variants[kind] for kind in types},
     )
 
 
@@ -85,15 +118,8 @@ _EVENT = Shape(
     (_needed("$event_name", kinds.TEXT), Field("$ts", kinds.MILLIS), Field("$properties", kinds.OBJECT)),
 )
 
-_ORIGIN_TEXTS = (
-    *("$source", "$channel", "$campaign_id", "$campaign_name", "$campaign_technical_name", "$sub_campaign_id"),
-    *("$sub_campaign_technical_name", "$message_id", "$message_technical_name", "$keywords", "$creative_id"),
-    *("$creative_name", "$creative_technical_name", "$engagement_content_id", "$social_network", "$referral_path"),
-    *("$log_id", "$gclid"),
-)
-_ORIGIN = Shape("4.1", Extras.ANY, (Field("$ts", kinds.MILLIS), *(Field(key, kinds.ANY) for key in _ORIGIN_TEXTS)))
-_LOCATION_KEYS = (*("$source", "$country", "$region", "$iso_region", "$city", "$iso_city", "$zip_code", "$latlon"),)
-_LOCATION = Shape("4.1", Extras.ANY, tuple(Field(key, kinds.ANY) for key in _LOCATION_KEYS))
+# Its other keys, and all of a location's, are text or what the user likes: no rule looks into them.
+_ORIGIN = Shape("4.1", Extras.ANY, (Field("$ts", kinds.MILLIS),))
 
 ACTIVITY: Final = Shape(
     "4.1",
@@ -110,7 +136,7 @@ ACTIVITY: Final = Shape(
         _needed("$session_status", choice("NO_SESSION", "IN_SESSION", "CLOSED_SESSION", "SESSION_SNAPSHOT")),
         _needed("$events", Many(_EVENT)),
         Field("$ts", kinds.MILLIS),
-        Field("$user_identifiers", Many(_identifier("4.1", _KINDS_OF_IDENTIFIERS, "$"))),
+        Field("$user_identifiers", Many(_identifier("4.1", _ACCOUNT, _EMAIL, _AGENT, mark="$"))),
         Field("$user_account_id", kinds.TEXT),
         Field("$compartment_id", kinds.ID),
         Field("$email_hash", Shape("4.1", Extras.CUSTOM, (Field("$hash", kinds.HASH), Field("$email", kinds.TEXT)))),
@@ -118,7 +144,7 @@ ACTIVITY: Final = Shape(
         Field("$ttl", kinds.MINUTES),
         Field("$unique_key", kinds.UNIQUE_KEY),
         Field("$origin", _ORIGIN),
-        Field("$location", _LOCATION),
+        Field("$location", kinds.OBJECT),
         Field("$site_id", kinds.ID),
         Field("$app_id", kinds.ID),
         Field("$session_duration", kinds.DURATION),
@@ -202,21 +228,16 @@ SEGMENT: Final = Shape(
 )
 
 ASSOCIATION: Final = Shape(
-    "4.5", Extras.NONE, (_needed("identifiers", Many(_identifier("4.5", _KINDS_OF_IDENTIFIERS))),)
+    "4.5", Extras.NONE, (_needed("identifiers", Many(_identifier("4.5", _ACCOUNT, _EMAIL, _AGENT))),)
 )
 
 # No page describes the line: a JSON object is all that is asked (mediarithmics-api.md 4.6, inferred). So it is with a
 # document type that nobody knows.
 PLAIN: Final = Shape("4.6", Extras.ANY, ())
 
-IDENTIFIERS_DELETION: Final = _identifier("4.7", _KINDS_OF_IDENTIFIERS)
-DEVICE_POINTS_DELETION: Final = _identifier("4.8", choice("USER_AGENT"))
-USER_POINTS_DELETION: Final = _identifier(
-    "4.9",
-    choice("USER_ACCOUNT", "USER_EMAIL", "USER_AGENT", "USER_POINT"),
-    "",
-    Field("user_point_id", kinds.UUID),
-)
+IDENTIFIERS_DELETION: Final = _identifier("4.7", _ACCOUNT, _EMAIL, _AGENT)
+DEVICE_POINTS_DELETION: Final = _identifier("4.8", _AGENT)
+USER_POINTS_DELETION: Final = _identifier("4.9", _ACCOUNT, _EMAIL, _AGENT, _POINT)
 
 SHAPES: Final[Mapping[str, Shape]] = {
     "USER_ACTIVITY": ACTIVITY,

@@ -1,8 +1,8 @@
 """What holds between the fields of one record (mediarithmics-api.md section 4), told twice for each document type.
 
-`explain` looks at one record as the object it is and notes every flaw. `odd` looks at many decoded records in as few
-steps of the interpreter as can be and gives the places of those that deserve the closer look: all that have a flaw, and
-as few others as can be. A law of the tests holds the two together.
+`explain` looks at one record as the object it is and notes every flaw. `survey` looks at many decoded records in as few
+steps of the interpreter as can be and gives the places of those that deserve the closer look, which are all that have a
+flaw and as few others as can be; and every e-mail hash. A law of the tests holds the two together.
 """
 
 from __future__ import annotations
@@ -12,18 +12,17 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from mics_iac.documents.kinds import AGENT, EARLIEST, holds_json
-from mics_iac.documents.notes import Notes, Path
+from mics_iac.documents.notes import Notes
 
 Line = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
 class Together:
-    """The rules between fields of one document type. `hashes` gives every e-mail hash of decoded records."""
+    """The rules between fields of one document type."""
 
     explain: Callable[[Line, Notes], None]
-    odd: Callable[[Sequence[Any]], list[int]]
-    hashes: Callable[[Sequence[Any]], list[str]]
+    survey: Callable[[Sequence[Any]], tuple[list[int], list[str]]]
 
 
 _SEVERAL: Final = "a line has one identifier: write a line for each"
@@ -36,49 +35,7 @@ def _agent(text: str | None) -> bool:
     return text is None or AGENT.match(text) is not None
 
 
-# Identifiers that name their kind
-
-# For each type: the field that it needs, and those that may stand beside it.
-_OF_TYPE: Final = {
-    "USER_ACCOUNT": ("user_account_id", frozenset({"user_account_id", "compartment_id"})),
-    "USER_EMAIL": ("hash", frozenset({"hash", "email"})),
-    "USER_AGENT": ("user_agent_id", frozenset({"user_agent_id"})),
-    "USER_POINT": ("user_point_id", frozenset({"user_point_id"})),
-}
-_FIELDS: Final = ("user_account_id", "compartment_id", "hash", "email", "user_agent_id", "user_point_id")
-
-
-def _explain_typed(one: object, path: Path, notes: Notes, mark: str = "") -> None:
-    known = _OF_TYPE.get(kind) if isinstance(one, dict) and isinstance(kind := one.get(f"{mark}type"), str) else None
-    if known is None or not isinstance(one, dict):
-        return
-    wanted, fitting = known
-    if one.get(mark + wanted) is None:
-        notes.add("MICS320", (*path, mark + wanted), f"missing: a {kind} needs it")
-    for key in _FIELDS:
-        if key not in fitting and one.get(mark + key) is not None:
-            notes.add("MICS328", (*path, mark + key), f"a {kind} has no such field: remove it, or correct the type")
-
-
-def _sound(one: Any) -> bool:
-    """Whether a decoded identifier has the field of its type, in form, and no other."""
-    match one.type:
-        case "USER_ACCOUNT":
-            rest = one.hash is None and one.email is None and one.user_agent_id is None
-            good = one.user_account_id is not None and rest
-        case "USER_EMAIL":
-            good = one.hash is not None and one.user_account_id is None and one.user_agent_id is None
-            good = good and one.compartment_id is None
-        case "USER_AGENT":
-            good = one.user_agent_id is not None and AGENT.match(one.user_agent_id) is not None
-            good = good and one.user_account_id is None and one.compartment_id is None
-            good = good and one.hash is None and one.email is None
-        case _:
-            good = False
-    return good
-
-
-# USER_ACTIVITY (4.1)
+# Activities (section 4.1)
 
 
 def _explain_activity(line: Line, notes: Notes) -> None:
@@ -86,8 +43,6 @@ def _explain_activity(line: Line, notes: Notes) -> None:
     found = 0
     if isinstance(listed, list):
         found = len(listed)
-        for number, one in enumerate(listed):
-            _explain_typed(one, ("$user_identifiers", number), notes, "$")
     elif listed is not None:
         found = 1
     email = line.get("$email_hash")
@@ -108,51 +63,70 @@ def _explain_activity(line: Line, notes: Notes) -> None:
 
 
 def _odd_activity(one: Any) -> bool:
-    found = 0
-    listed = one.user_identifiers
-    if listed is not None:
-        found = len(listed)
-        if not all(map(_sound, listed)):
-            return True
-    if one.user_account_id is not None:
-        found += 1
-    elif one.compartment_id is not None:
+    """Whether an activity has anything but one well formed identifier."""
+    listed, email, agent = one.user_identifiers, one.email_hash, one.user_agent_id
+    found = (one.user_account_id is not None) + (email is not None) + (agent is not None)
+    if found + (0 if listed is None else len(listed)) != 1:
         return True
-    if one.email_hash is not None:
-        found += 1
-        if one.email_hash.hash is None:
-            return True
-    if one.user_agent_id is not None:
-        found += 1
-        if not AGENT.match(one.user_agent_id):
-            return True
-    return found != 1
+    if one.user_account_id is None and one.compartment_id is not None:
+        return True
+    if listed:
+        agent = listed[0].user_agent_id
+    return (email is not None and email.hash is None) or (agent is not None and AGENT.match(agent) is None)
 
 
-def _odd_activities(docs: Sequence[Any]) -> list[int]:
-    # Most files name accounts alone: for them the first line of this condition is all that is asked.
+def _survey_activities(docs: Sequence[Any]) -> tuple[list[int], list[str]]:
+    # Most files name accounts alone: for them this is all that is asked.
+    others = [
+        (place, one)
+        for place, one in enumerate(docs)
+        if one.user_account_id is None
+        or one.email_hash is not None
+        or one.user_agent_id is not None
+        or one.user_identifiers is not None
+    ]
+    if not others:
+        return [], []
+    hashes = [one.email_hash.hash for _, one in others if one.email_hash is not None]
+    for _, one in others:
+        if one.user_identifiers is not None:
+            hashes.extend([each.hash for each in one.user_identifiers])
+    return _odd_ones(others), [text for text in hashes if text is not None]
+
+
+def _odd_ones(pairs: Sequence[tuple[int, Any]]) -> list[int]:
+    """The odd ones of activities that name something else than an account; the usual ones cost no call."""
     return [
         place
-        for place, one in enumerate(docs)
+        for place, one in pairs
         if (
-            one.user_account_id is None
-            or one.email_hash is not None
-            or one.user_agent_id is not None
-            or one.user_identifiers is not None
+            one.user_account_id is not None
+            or one.compartment_id is not None
+            or (
+                # One agent of a kind that is known, or one hashed e-mail ...
+                one.user_agent_id[:4] not in _USUAL or len(one.user_agent_id) < 5 or one.email_hash is not None
+                if one.user_agent_id is not None
+                else one.email_hash is None or one.email_hash.hash is None
+            )
+            if one.user_identifiers is None
+            # ... or one in a list, which is no agent.
+            else (
+                len(one.user_identifiers) != 1
+                or one.user_identifiers[0].user_agent_id is not None
+                or one.user_account_id is not None
+                or one.compartment_id is not None
+                or one.email_hash is not None
+                or one.user_agent_id is not None
+            )
         )
         and _odd_activity(one)
     ]
 
 
-def _hashes_of_activities(docs: Sequence[Any]) -> list[str]:
-    found = [one.email_hash.hash for one in docs if one.email_hash is not None]
-    for one in docs:
-        if one.user_identifiers is not None:
-            found.extend(each.hash for each in one.user_identifiers)
-    return [text for text in found if text is not None]
+_USUAL: Final = frozenset({"vec:", "net:", "udp:", "web:", "mob:"})
 
 
-# USER_PROFILE, USER_CHOICE, USER_SEGMENT: one identifier (4.2 to 4.4)
+# Profiles, choices, segments: one identifier each (sections 4.2 to 4.4)
 
 
 def _explain_one_identifier(line: Line, notes: Notes) -> None:
@@ -175,8 +149,8 @@ def _odd_identifier(one: Any) -> bool:
     return not _agent(one.user_agent_id)
 
 
-def _hashes_of_lines(docs: Sequence[Any]) -> list[str]:
-    return [one.email_hash for one in docs if one.email_hash is not None]
+def _lines(odd: Callable[[Sequence[Any]], list[int]]) -> Callable[[Sequence[Any]], tuple[list[int], list[str]]]:
+    return lambda docs: (odd(docs), [one.email_hash for one in docs if one.email_hash is not None])
 
 
 def _explain_profile(line: Line, notes: Notes) -> None:
@@ -192,8 +166,10 @@ def _odd_profiles(docs: Sequence[Any]) -> list[int]:
     return [
         place
         for place, one in enumerate(docs)
-        if (one.user_account_id is None or one.email_hash is not None or one.user_agent_id is not None)
-        and _odd_identifier(one)
+        if (
+            (one.user_account_id is None or one.email_hash is not None or one.user_agent_id is not None)
+            and _odd_identifier(one)
+        )
         or (one.user_profile is None and one.operation != "DELETE")
         or (one.update_strategy is not None and (one.force_replace is not None or one.merge_objects is not None))
     ]
@@ -217,8 +193,10 @@ def _odd_choices(docs: Sequence[Any]) -> list[int]:
     return [
         place
         for place, one in enumerate(docs)
-        if (one.user_account_id is None or one.email_hash is not None or one.user_agent_id is not None)
-        and _odd_identifier(one)
+        if (
+            (one.user_account_id is None or one.email_hash is not None or one.user_agent_id is not None)
+            and _odd_identifier(one)
+        )
         or (
             one.operation != "DELETE"
             and (
@@ -253,8 +231,10 @@ def _odd_segments(docs: Sequence[Any]) -> list[int]:
     return [
         place
         for place, one in enumerate(docs)
-        if (one.user_account_id is None or one.email_hash is not None or one.user_agent_id is not None)
-        and _odd_identifier(one)
+        if (
+            (one.user_account_id is None or one.email_hash is not None or one.user_agent_id is not None)
+            and _odd_identifier(one)
+        )
         or (one.segment_id is None and one.segment_technical_name is None)
         or one.expiration_duration is None
         or (one.expiration_ts is not None and odd_expiry(one.expiration_duration, one.expiration_ts))
@@ -267,7 +247,7 @@ def odd_expiry(duration: int, date: int) -> bool:
     return (duration == 0) != (date == 0) or 0 < date < EARLIEST
 
 
-# USER_IDENTIFIERS_ASSOCIATION_DECLARATIONS (4.5)
+# Associations (section 4.5)
 
 
 def _explain_association(line: Line, notes: Notes) -> None:
@@ -278,29 +258,20 @@ def _explain_association(line: Line, notes: Notes) -> None:
         notes.add("MICS350", ("identifiers",), "the list is empty: give the identifiers of one person")
     elif len(listed) == 1:
         notes.add("MICS358", ("identifiers",), "one identifier is associated with nothing: give two or more")
-    for number, one in enumerate(listed):
-        _explain_typed(one, ("identifiers", number), notes)
 
 
-def _odd_associations(docs: Sequence[Any]) -> list[int]:
-    return [
-        place for place, one in enumerate(docs) if len(one.identifiers) < 2 or not all(map(_sound, one.identifiers))
-    ]
+def _survey_associations(docs: Sequence[Any]) -> tuple[list[int], list[str]]:
+    every = [(place, each) for place, one in enumerate(docs) for each in one.identifiers]
+    agents = [(place, each.user_agent_id) for place, each in every if each.user_agent_id is not None]
+    odd = [place for place, one in enumerate(docs) if len(one.identifiers) < 2]
+    odd += [place for place, agent in agents if not AGENT.match(agent)]
+    return odd, [each.hash for _, each in every if each.hash is not None]
 
 
-def _hashes_of_associations(docs: Sequence[Any]) -> list[str]:
-    return [each.hash for one in docs for each in one.identifiers if each.hash is not None]
-
-
-# Deletions (4.7 to 4.9)
-
-
-def _explain_deletion(line: Line, notes: Notes) -> None:
-    _explain_typed(line, (), notes)
+# Deletions (sections 4.7 to 4.9)
 
 
 def _explain_identifier_deletion(line: Line, notes: Notes) -> None:
-    _explain_typed(line, (), notes)
     agent = line.get("user_agent_id")
     if isinstance(agent, str) and agent.startswith("udp:"):
         notes.add(
@@ -310,51 +281,32 @@ def _explain_identifier_deletion(line: Line, notes: Notes) -> None:
         )
 
 
-def _odd_deletions(docs: Sequence[Any]) -> list[int]:
-    return [place for place, one in enumerate(docs) if not _sound(one)]
-
-
 def _odd_identifier_deletions(docs: Sequence[Any]) -> list[int]:
-    return [
-        place
-        for place, one in enumerate(docs)
-        if not _sound(one) or (one.user_agent_id is not None and one.user_agent_id.startswith("udp:"))
-    ]
+    agents = [(place, one.user_agent_id) for place, one in enumerate(docs) if one.user_agent_id is not None]
+    return [place for place, agent in agents if not AGENT.match(agent) or agent.startswith("udp:")]
 
 
-def _odd_user_point_deletions(docs: Sequence[Any]) -> list[int]:
-    return [
-        place
-        for place, one in enumerate(docs)
-        if not (_only_point(one) if one.type == "USER_POINT" else one.user_point_id is None and _sound(one))
-    ]
+def _odd_deletions(docs: Sequence[Any]) -> list[int]:
+    agents = [(place, one.user_agent_id) for place, one in enumerate(docs) if one.user_agent_id is not None]
+    return [place for place, agent in agents if not AGENT.match(agent)]
 
 
-def _only_point(one: Any) -> bool:
-    rest = (one.user_account_id, one.compartment_id, one.hash, one.email, one.user_agent_id)
-    return one.user_point_id is not None and rest == (None, None, None, None, None)
+def _deletions(odd: Callable[[Sequence[Any]], list[int]]) -> Callable[[Sequence[Any]], tuple[list[int], list[str]]]:
+    return lambda docs: (odd(docs), [one.hash for one in docs if one.hash is not None])
 
 
-def _hashes_of_deletions(docs: Sequence[Any]) -> list[str]:
-    return [one.hash for one in docs if one.hash is not None]
-
-
-_DEVICES: Final = Together(_explain_deletion, _odd_deletions, _hashes_of_deletions)
+_ANY_DELETION: Final = Together(lambda _line, _notes: None, _deletions(_odd_deletions))
 
 TOGETHER: Final[Mapping[str, Together]] = {
-    "USER_ACTIVITY": Together(_explain_activity, _odd_activities, _hashes_of_activities),
-    "USER_PROFILE": Together(_explain_profile, _odd_profiles, _hashes_of_lines),
-    "USER_CHOICE": Together(_explain_choice, _odd_choices, _hashes_of_lines),
-    "USER_SEGMENT": Together(_explain_segment, _odd_segments, _hashes_of_lines),
-    "USER_IDENTIFIERS_ASSOCIATION_DECLARATIONS": Together(
-        _explain_association, _odd_associations, _hashes_of_associations
-    ),
-    "USER_IDENTIFIERS_DELETION": Together(
-        _explain_identifier_deletion, _odd_identifier_deletions, _hashes_of_deletions
-    ),
-    "USER_DEVICE_POINTS_DELETION": _DEVICES,
-    "USER_DEVICE_POINT_DELETION": _DEVICES,
-    "USER_POINTS_DELETION": Together(_explain_deletion, _odd_user_point_deletions, _hashes_of_deletions),
+    "USER_ACTIVITY": Together(_explain_activity, _survey_activities),
+    "USER_PROFILE": Together(_explain_profile, _lines(_odd_profiles)),
+    "USER_CHOICE": Together(_explain_choice, _lines(_odd_choices)),
+    "USER_SEGMENT": Together(_explain_segment, _lines(_odd_segments)),
+    "USER_IDENTIFIERS_ASSOCIATION_DECLARATIONS": Together(_explain_association, _survey_associations),
+    "USER_IDENTIFIERS_DELETION": Together(_explain_identifier_deletion, _deletions(_odd_identifier_deletions)),
+    "USER_DEVICE_POINTS_DELETION": _ANY_DELETION,
+    "USER_DEVICE_POINT_DELETION": _ANY_DELETION,
+    "USER_POINTS_DELETION": _ANY_DELETION,
 }
 
-PLAIN: Final = Together(lambda _line, _notes: None, lambda _docs: [], lambda _docs: [])
+PLAIN: Final = Together(lambda _line, _notes: None, lambda _docs: ([], []))

@@ -6,6 +6,7 @@ Knows nothing of what is called. A job runs in a worker; what it returns is give
 from __future__ import annotations
 
 import queue
+from collections import deque
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from types import TracebackType
@@ -105,10 +106,32 @@ def _deep(requests: int) -> int:
 
 def side_by_side(work: Callable[[T], R], jobs: Iterable[T], *, workers: int) -> list[R]:
     """`work` of each job, in order, several at once; the first error ends it, once what runs has ended."""
-    with ThreadPoolExecutor(max_workers=max(1, workers)) as pool:
-        futures = [pool.submit(work, job) for job in jobs]
+    left = deque(enumerate(jobs))
+    results: dict[int, R] = {}
+    errors: dict[int, BaseException] = {}
+
+    def go_on() -> None:
+        # One task a thread, not one a job: of thousands of small jobs the handing over is what would cost.
+        while True:
+            try:
+                number, job = left.popleft()
+            except IndexError:
+                return
+            try:
+                results[number] = work(job)
+            except BaseException as error:  # noqa: BLE001 - raised by the caller's thread
+                errors[number] = error
+                left.clear()
+
+    threads = max(1, min(workers, len(left)))
+    with ThreadPoolExecutor(max_workers=threads) as pool:
+        futures = [pool.submit(go_on) for _ in range(threads)]
         try:
-            return [future.result() for future in futures]
+            for future in futures:
+                future.result()
         except BaseException:
-            pool.shutdown(cancel_futures=True)
+            left.clear()
             raise
+    if errors:
+        raise errors[min(errors)]
+    return [results[number] for number in range(len(results))]

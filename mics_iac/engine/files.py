@@ -74,27 +74,24 @@ def read_desired(
     should their bytes be others after all, `fitted` sees to it. Remote objects are read only with `fetch`, or where
     their store does not say what tells one content from another.
     """
-    wanted = {
-        declared.address: [
-            (
-                found,
-                None
-                if _unread(found, fetch=fetch)
-                else _how(declared, check=check and not _likely(declared, found, ledger)),
-            )
-            for found in files[declared.address]
-        ]
-        for declared in manifest.imports
-    }
-    jobs = dict.fromkeys((found, how) for some in wanted.values() for found, how in some if how is not None)
+
+    def how(declared: Import, found: Found) -> Reading | None:
+        if _unread(found, fetch=fetch):
+            return None
+        # Where invalid records are left out, what is sent of a file is not known before they are found.
+        checked = check or declared.on_invalid == "skip"
+        return _how(declared, check=checked and not _likely(declared, found, ledger))
+
+    wanted = {i.address: [(found, how(i, found)) for found in files[i.address]] for i in manifest.imports}
+    jobs = dict.fromkeys((found, way) for some in wanted.values() for found, way in some if way is not None)
     contents = dict(zip(jobs, _read_all(jobs, world), strict=True))
     return Desired(
         tuple(
             DesiredImport(
                 declared,
                 tuple(
-                    SourceFile(found.path, found.bytes, found.seal, contents[found, how] if how is not None else None)
-                    for found, how in wanted[declared.address]
+                    SourceFile(found.path, found.bytes, found.seal, contents[found, way] if way is not None else None)
+                    for found, way in wanted[declared.address]
                 ),
             )
             for declared in manifest.imports

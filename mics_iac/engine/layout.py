@@ -68,7 +68,7 @@ def _lane(plan: Plan, address: str, effects: list[Effect], doubts: Sequence[Doub
         ],
         policy=policy if policy is not None else PLAIN,
         budget=budget_of(plan, address),
-        cuts=tuple(planned.cut for planned in plan.cuts if planned.address == address) if sending else (),
+        cuts=tuple(planned.cut for planned in plan.cuts if planned.address == address),
         ordered=sending and policy is not None and policy.ordered,
         ignore_history=matches(address, plan.options.ignore_history),
     )

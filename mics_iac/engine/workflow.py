@@ -167,6 +167,7 @@ def status(project: Project, *, refresh: bool = True) -> Status:
             executions=value.current.executions,
             doubts=value.current.doubts,
             former=tuple(f.id for f in value.former if not f.gone),
+            cuts=value.current.cuts,
         )
         for address, value in state.imports.items()
     ]
@@ -258,10 +259,11 @@ def _plan(
     desired = fitted(desired, ledger, options, world, check=check)
     draft = make_plan(desired, observed, ledger, origin=origin, options=options, refreshed=refresh)
     asked = to_list(draft, ledger) if refresh else failed_in(draft, ledger)
-    if asked:
-        lists = {i: dm for i, (dm, _) in asked.items() if dm in observed.imports or not refresh}
-        observed = gather.with_executions(observed, lists, world)
-        ledger.extend([entry for _, entry in learn_executions(ledger, observed)])
+    if not asked:
+        return draft, observed
+    lists = {i: dm for i, (dm, _) in asked.items() if dm in observed.imports or not refresh}
+    observed = gather.with_executions(observed, lists, world)
+    ledger.extend([entry for _, entry in learn_executions(ledger, observed)])
     return make_plan(desired, observed, ledger, origin=origin, options=options, refreshed=refresh), observed
 
 

@@ -10,6 +10,7 @@ from mics_iac import __version__
 from mics_iac.core.health import saved_state
 from mics_iac.core.observed import ENDED, FAILED, SUCCEEDED
 from mics_iac.core.state import Execution, ImportState, Incarnation, State
+from mics_iac.reporting.cuts import by_cut, cut_lines, left_out, part_labels, part_of
 from mics_iac.reporting.figures import counted, number, size
 from mics_iac.reporting.lines import Line, Span, Style, columns, line, safe
 from mics_iac.reporting.remarks import remarks
@@ -31,7 +32,7 @@ def list_lines(imports: Mapping[str, ImportState]) -> list[Line]:
             Span(address, "bold", solid=True),
             f"{_pad(address, width)}  {held.current.id}{_pad(held.current.id, ids)}  ",
             Span(f"{held.current.settings.document_type}  ", "dim"),
-            counted(len(held.current.executions), "execution"),
+            counted(len(held.current.executions), "execution") + left_out(held.current.cuts),
             *_remarks(held),
             hang=4,
         )
@@ -75,9 +76,11 @@ def _import_lines(import_: Incarnation, *, replaced: bool) -> list[Line]:
     }
     lines = [line("  ", Span(title, "bold"))]
     lines += [line(f"    {key:<14} {value}", hang=19) for key, value in rows.items()]
-    if import_.executions:
+    if import_.executions or import_.cuts:
         lines.append(line(f"    {counted(len(import_.executions), 'execution')}:"))
-        lines += [_execution_line(e) for e in import_.executions]
+    labels = part_labels(import_.cuts)
+    for one in by_cut(import_.executions, import_.cuts):
+        lines += cut_lines(one, pad=6, below=lambda e: _execution_line(e, labels))
     lines += [
         line("    ", Span("in doubt", "destroy"), "  ", Span(d.source, solid=True), *_part(d.part), hang=8)
         for d in import_.doubts
@@ -92,7 +95,7 @@ def _import_lines(import_: Incarnation, *, replaced: bool) -> list[Line]:
     return lines
 
 
-def _execution_line(e: Execution) -> Line:
+def _execution_line(e: Execution, labels: Mapping[str, str]) -> Line:
     style: Style = "add" if e.status in SUCCEEDED else "destroy" if e.status in FAILED else "change"
     counts = ""
     if e.status in ENDED and e.total_success is not None:
@@ -103,7 +106,7 @@ def _execution_line(e: Execution) -> Line:
         Span(f"{e.status:<9}", style),
         "  ",
         Span(e.source, solid=True),
-        *_part(e.part),
+        part_of(e, labels),
         Span(figures, "dim"),
         hang=8,
     )

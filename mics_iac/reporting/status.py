@@ -10,7 +10,9 @@ import msgspec
 
 from mics_iac import __version__
 from mics_iac.core.observed import ENDED, FAILED, SUCCEEDED
+from mics_iac.core.state import Execution
 from mics_iac.core.status import ImportStatus, Status
+from mics_iac.reporting.cuts import by_cut, cut_lines, left_out, part_labels, part_of, standing
 from mics_iac.reporting.figures import counted, number
 from mics_iac.reporting.lines import Line, Span, Style, columns, line, safe
 from mics_iac.reporting.remarks import remarks
@@ -86,7 +88,7 @@ def _executions(one: ImportStatus) -> list[Span]:
         spans += [Span(", "), Span(f"{number(count)} {status}", _style_of(status))]
     ok = sum(e.total_success or 0 for e in one.executions)
     rejected = sum(e.total_failure or 0 for e in one.executions)
-    figures = f"  {counted(ok, 'record')} ok, {number(rejected)} rejected"
+    figures = f"  {counted(ok, 'record')} ok, {number(rejected)} rejected{left_out(one.cuts)}"
     return [*spans[1:], Span(figures, "warn" if rejected else "dim")]
 
 
@@ -110,27 +112,29 @@ def _remarks(one: ImportStatus) -> list[Span]:
 
 def _detail(one: ImportStatus, *, every: bool) -> list[Line]:
     lines = []
-    for execution in one.executions:
-        rejected = execution.total_failure or 0
-        if not (every or rejected or execution.status not in SUCCEEDED):
-            continue
-        part = f" [part {execution.part}]" if execution.part > 1 else ""
-        counts = "" if execution.status not in ENDED else f"  {number(execution.total_success or 0)} ok"
-        counts += f", {number(rejected)} rejected" if rejected else ""
-        lines.append(
-            line(
-                "    ",
-                Span(f"{execution.id}  "),
-                Span(f"{execution.status:<9}", _style_of(execution.status)),
-                "  ",
-                Span(execution.source, solid=True),
-                Span(f"{part}  {counted(execution.records, 'record')} sent{counts}", "dim"),
-                hang=8,
-            )
-        )
+    labels = part_labels(one.cuts)
+    if every:
+        for loaded in by_cut(one.executions, one.cuts):
+            lines += cut_lines(loaded, pad=4, below=lambda e: _execution_line(e, labels))
+    else:
+        lines += [_execution_line(e, labels) for e in one.executions if e.total_failure or e.status not in SUCCEEDED]
     doubt = Span("in doubt ", "destroy")
     lines += [line("    ", doubt, Span(d.source, solid=True), Span(_DOUBT, "dim"), hang=8) for d in one.doubts]
     return lines
+
+
+def _execution_line(e: Execution, labels: Mapping[str, str]) -> Line:
+    counts = "" if e.status not in ENDED else f"  {number(e.total_success or 0)} ok"
+    counts += f", {number(e.total_failure)} rejected" if e.total_failure else ""
+    return line(
+        "    ",
+        Span(f"{e.id}  "),
+        Span(f"{e.status:<9}", _style_of(e.status)),
+        "  ",
+        Span(e.source, solid=True),
+        Span(f"{part_of(e, labels)}  {counted(e.records, 'record')} sent{counts}", "dim"),
+        hang=8,
+    )
 
 
 _DOUBT = "  its answer was lost: the next apply looks for its execution"
@@ -142,6 +146,7 @@ def _summary(status: Status) -> str:
     rejected = sum(e.total_failure or 0 for e in executions)
     running = sum(e.status not in ENDED for e in executions)
     figures = f"{counted(ok, 'record')} ok, {number(rejected)} rejected"
+    figures += left_out([cut for one in status.imports for cut in standing(one.cuts)])
     if running:
         figures += f", {number(running)} still running"
     return f"{counted(len(status.imports), 'import')}, {counted(len(executions), 'execution')} ({figures})."

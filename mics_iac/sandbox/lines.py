@@ -10,7 +10,7 @@ import json
 import re
 import uuid
 from collections.abc import Callable, Mapping
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 Line = Mapping[str, Any]
 # A judge gives the reason for rejecting a line, or None.
@@ -64,8 +64,6 @@ def _only_identifier(line: Line) -> str | None:
         return "user_agent_id has no prefix"
     if not _compartment(line.get("compartment_id")):
         return "compartment_id is not an id"
-    if line.get("compartment_id") is not None and kinds != ["user_account_id"]:
-        return "compartment_id goes with user_account_id"
     return None
 
 
@@ -103,18 +101,24 @@ def _segment(line: Line) -> str | None:
     targets = [line.get(key) for key in ("segment_id", "segment_technical_name") if line.get(key) is not None]
     if not targets or not all(_text(target) for target in targets):
         return "no segment"
-    expiries = [line.get(key) for key in ("expiration_duration", "expiration_ts") if line.get(key) is not None]
-    if not expiries or not all(_whole(expiry) for expiry in expiries):
+    minutes, date = line.get("expiration_duration"), line.get("expiration_ts")
+    if minutes is None and date is None:
         return "no expiry"
+    if not (minutes is None or _whole(minutes)) or not (date is None or (_number(date) and date >= 0)):
+        return "no expiry that can be"
     bag = line.get("data_bag")
     if bag is not None and not (isinstance(bag, str) and _is_json(bag)):
         return "data_bag is not JSON in a string"
     return _only_identifier(line)
 
 
+def _no_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not JSON")
+
+
 def _is_json(text: str) -> bool:
     try:
-        json.loads(text)
+        json.loads(text, parse_constant=_no_constant)
     except (ValueError, RecursionError):
         return False
     return True
@@ -160,21 +164,29 @@ def _activity_identifiers(line: Line) -> str | None:
         if not _agent(line["$user_agent_id"]):
             return "$user_agent_id has no prefix"
         found += 1
+    if not _compartment(line.get("$compartment_id")):
+        return "$compartment_id is not an id"
     if line.get("$user_account_id") is not None:
-        if not _text(line["$user_account_id"]) or not _compartment(line.get("$compartment_id")):
+        if not _text(line["$user_account_id"]):
             return "$user_account_id is not an account"
         found += 1
     email = line.get("$email_hash")
     if email is not None:
         # The documented sample has $email alone, client types ask for $hash: either will do.
-        if not isinstance(email, dict) or not (_text(email.get("$hash")) or _text(email.get("$email"))):
+        texts = (
+            [text for key in ("$hash", "$email") if (text := email.get(key)) is not None]
+            if isinstance(email, dict)
+            else []
+        )
+        if not texts or not all(map(_text, texts)):
             return "$email_hash has no $hash"
         found += 1
     return None if found else "no identifier"
 
 
 def _activity_identifier(one: object) -> bool:
-    return isinstance(one, dict) and _identifier({key.removeprefix("$"): value for key, value in one.items()}) is None
+    """Its keys have a `$` each; keys without one are keys of the user's own."""
+    return isinstance(one, dict) and _identifier({key[1:]: one[key] for key in one if key.startswith("$")}) is None
 
 
 def _identifier(one: object) -> str | None:
@@ -185,7 +197,7 @@ def _identifier(one: object) -> str | None:
         case "USER_ACCOUNT":
             good = _text(one.get("user_account_id")) and _compartment(one.get("compartment_id"))
         case "USER_EMAIL":
-            good = _text(one.get("hash"))
+            good = _text(one.get("hash")) and (one.get("email") is None or _text(one["email"]))
         case "USER_AGENT":
             good = _agent(one.get("user_agent_id"))
         case _:
@@ -214,11 +226,13 @@ def _device_deletion(line: Line) -> str | None:
 def _user_point_deletion(line: Line) -> str | None:
     if line.get("type") != "USER_POINT":
         return _identifier(line)
+    point = line.get("user_point_id")
     try:
-        uuid.UUID(line.get("user_point_id"))
-    except (ValueError, TypeError, AttributeError):
-        return "user_point_id is not a UUID"
-    return None
+        # UUID() takes braces, a urn and no dashes too.
+        good = isinstance(point, str) and str(uuid.UUID(point)) == point.lower()
+    except ValueError:
+        good = False
+    return None if good else "user_point_id is not a UUID"
 
 
 JUDGES: Final[Mapping[str, Judge]] = {

@@ -43,6 +43,12 @@ class Filter(Protocol):
         ...
 
 
+def behind(sieve: Filter, *, csv: bool, header: bytes) -> Filter:
+    """The same, as it must be for what does not stand at the beginning: what is told of a whole file was told there."""
+    sieve.feed(header if csv else b"{}\n")
+    return sieve
+
+
 @dataclass(frozen=True, slots=True)
 class Cut:
     """What became of a content.
@@ -63,6 +69,7 @@ class _Run:
     """What all stretches of one content add to."""
 
     csv: bool
+    count: bool
     sieve: Callable[[], Filter] | None
     dropped: Counter
     whole: _Hash = field(default_factory=hashlib.sha256)
@@ -72,6 +79,16 @@ class _Run:
     parts: list[Part] = field(default_factory=list)
     overlong: int = 0
     lines: list[int] = field(default_factory=list)
+
+    def new_sieve(self) -> Filter | None:
+        """A sieve for what comes next."""
+        if self.sieve is None:
+            return None
+        return self.sieve() if self.at == 0 else behind(self.sieve(), csv=self.csv, header=self.header)
+
+    def drop(self, dropped: bytes, *, last: bool = False) -> None:
+        """Count records that were dropped; the last one of a stretch may be without its newline."""
+        self.dropped.feed(dropped + b"\n" if last and dropped and not dropped.endswith(b"\n") else dropped)
 
     def tell_overlong(self, line: int) -> None:
         self.overlong += 1
@@ -83,7 +100,8 @@ class Cutter:
     """Feed it a content's blocks, then `end` it.
 
     `ranges` are parts as they are given, the first ones; what is behind the last is cut by `limit`, but for the newline
-    that ends its last record, should that have been without one. With a `sieve`, parts hold what it keeps.
+    that ends its last record, should that have been without one. With a `sieve`, parts hold what it keeps. Without
+    `count`, lines and records are not counted, which does for a content that turns out to be one part.
     """
 
     def __init__(
@@ -93,14 +111,16 @@ class Cutter:
         limit: int,
         ranges: Sequence[tuple[int, int]] = (),
         sieve: Callable[[], Filter] | None = None,
+        count: bool = True,
     ) -> None:
         self._limit = limit
         self._bound = limit
-        self._run = _Run(csv, sieve, counter_of(csv=csv))
+        self._run = _Run(csv, count, sieve, counter_of(csv=csv))
         # Where stretches end, and whether they are parts: the ranges and what lies between them, backwards.
         self._edges = [edge for start, end in ranges for edge in ((start, False), (end, True))][::-1]
         self._edge: int | None = None
-        self._unended = False  # the last range ended within a line, and nothing came behind it yet
+        self._last = b""  # byte of the last stretch that was given
+        self._unended = False  # it is within a line, and nothing came behind it yet
         self._waiting: bytes | None = b"" if csv else None
         if not csv:
             self._begin()
@@ -142,6 +162,7 @@ class Cutter:
         """Begin the next stretch where the last one ended."""
         self._edge, given = self._edges.pop() if self._edges else (None, False)
         if self._edge is None:
+            self._unended = self._last not in {b"", b"\n"}
             self._stretch: _Stretch | _Gap = _Stretch(self._run, limit=self._limit, given=False)
         else:
             self._stretch = _Stretch(self._run, limit=_NO_LIMIT, given=True) if given else _Gap(self._run)
@@ -162,10 +183,9 @@ class Cutter:
             else:
                 room = self._edge - self._run.at
                 self._stretch.feed(block[:room])
+                self._last, block = block[room - 1 : room] or self._last, block[room:]
                 if self._run.at == self._edge:
                     self._turn()
-                    self._unended = self._edge is None and block[room - 1 : room] != b"\n"
-                block = block[room:]
 
     def _end_line(self, block: bytes) -> bytes:
         """Pass over the end of the line that the last range ended within, where there is nothing but that of it."""
@@ -183,14 +203,19 @@ class _Gap:
 
     def __init__(self, run: _Run) -> None:
         self._run = run
+        self._sieve = run.new_sieve()
 
     def feed(self, block: bytes) -> None:
-        self._run.whole.update(block)
-        self._run.at += len(block)
-        self._run.newlines += block.count(b"\n")
+        run = self._run
+        run.whole.update(block)
+        run.at += len(block)
+        run.newlines += block.count(b"\n")
+        if self._sieve is not None:
+            run.drop(self._sieve.feed(block)[1])
 
     def end(self) -> None:
-        """Nothing comes of it."""
+        if self._sieve is not None:
+            self._run.drop(self._sieve.end()[1], last=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,18 +238,15 @@ class _Stretch:
         self._limit = limit
         self._given = given
         self._ends = ends_of(csv=run.csv)
-        self._counter = counter_of(csv=run.csv)
-        self._sieve = run.sieve() if run.sieve else None
+        self._counter = counter_of(csv=run.csv, count=run.count)
+        self._sieve = run.new_sieve()
         self._held = 0  # bytes that the sieve holds back
         header = run.header if run.at else b""
-        if header:
-            self._counter.feed(header)
-            if self._sieve:
-                self._sieve.feed(header)
+        self._counter.feed(header)
         self._ahead = header.count(b"\n")  # lines that were counted and are none of the stretch
         self._newlines = 0
         self._start, self._before = run.at, 0  # of the part under way: where it begins, newlines before it
-        self._sent = len(header)
+        self._sent = self._begun = len(header)  # sent by now; at the beginning of the part
         self._lines = self._records = 0  # counted before it
         self._mark: _Mark | None = None
         # Until the first part ends, it is all of the content: hashed once.
@@ -252,7 +274,7 @@ class _Stretch:
         if piece:
             kept, dropped = sieve.feed(piece)
             self._held += len(piece) - len(kept) - len(dropped)
-            self._run.dropped.feed(dropped)
+            self._run.drop(dropped)
             self._newlines += piece.count(b"\n")
             self._add(piece, kept, len(kept) if whole and not self._held else None)
 
@@ -292,6 +314,10 @@ class _Stretch:
     def _close(self, mark: _Mark, *, last: bool = False) -> None:
         """End the part under way at the mark, and begin the next one with what came behind it."""
         run = self._run
+        if self._sieve is not None and mark.sent == self._begun and not last:
+            # So far all was dropped: what is dropped belongs to the part whose records come behind it.
+            self._before, self._mark = mark.newlines, None
+            return
         records = mark.records - self._records
         alone = last and self._start == 0 and self._sieve is None and mark.sent <= self._limit
         if records and mark.sent > self._limit:
@@ -301,7 +327,8 @@ class _Stretch:
             number = len(run.parts) + 1
             run.parts.append(Part(number, self._start, mark.at, mark.digest.hexdigest(), mark.sent, lines, records))
         self._start, self._before = mark.at, mark.newlines
-        self._sent += len(run.header) - mark.sent
+        self._begun = len(run.header)
+        self._sent += self._begun - mark.sent
         self._lines, self._records = mark.lines - run.header.count(b"\n"), mark.records
         self._digest = self._tail
         self._mark = None
@@ -311,7 +338,7 @@ class _Stretch:
         run = self._run
         if self._sieve is not None:
             kept, dropped = self._sieve.end()
-            run.dropped.feed(dropped if not dropped or dropped.endswith(b"\n") else dropped + b"\n")
+            run.drop(dropped, last=True)
             self._add(b"", kept, None)
         counter = self._counter
         if run.at > self._start or self._given or not run.parts:

@@ -16,18 +16,20 @@ from mics_iac.sources.planned import PlannedReader, changed
 from mics_iac.sources.source import Found, Prefix, Reader, Reading, Watch
 from mics_iac.sources.streams import Streams
 
+# Where parts are spooled, below the manifest's folder.
+SPOOL = ".mics-iac/spool"
+
 
 class LocalSource:
     """Files below `root`, the manifest's folder, or outside it where the source says so.
 
-    Parts that are no slice of a file are spooled in the folder `spool`.
+    Parts that are no slice of a file are spooled in the folder `spool`, or in the usual one.
     """
 
     def __init__(self, root: Path, *, spool: Path | None = None) -> None:
         self.root = root
-        self.spool = spool or root / ".mics-iac" / "spool"
         self._files = LocalFiles(root)
-        self._streams = Streams(self._files, spool=self.spool)
+        self._streams = Streams(self._files, spool=spool or root / SPOOL)
 
     def find(self, spec: SourceSpec) -> tuple[list[Found], list[Problem]]:
         """See `Source.find`: a glob without a match, a link out of the folder and what is no file are problems."""

@@ -13,21 +13,24 @@ from mics_iac.core.content import Content, Slice
 from mics_iac.core.manifest import SourceSpec
 from mics_iac.core.remote import is_remote
 from mics_iac.errors import Problem
-from mics_iac.sources.local import LocalSource
+from mics_iac.sources.cached import CachedSource
+from mics_iac.sources.local import SPOOL, LocalSource
+from mics_iac.sources.pooled import PooledSource
 from mics_iac.sources.remote import RemoteSource
 from mics_iac.sources.source import Found, Prefix, Reader, Reading, Source, Watch
 from mics_iac.sources.streams import Streams
 from mics_iac.sources.web import Way
 
 
-def open_sources(root: Path, environ: Mapping[str, str], *, clock: Clock, way: Way) -> Places:
+def open_sources(root: Path, environ: Mapping[str, str], *, clock: Clock, way: Way) -> Source:
     """The files below `root`, the manifest's folder, and those in buckets and at web servers.
 
     `environ` leads to the credentials of buckets, `way` to web servers. Nobody is called before a file there is looked
-    for.
+    for. What is read is remembered below the root, and big files are read by processes of their own.
     """
-    local = LocalSource(root)
-    return Places(local, RemoteSource(environ, clock=clock, way=way), spool=local.spool)
+    local = PooledSource(LocalSource(root), root=root)
+    places = Places(local, RemoteSource(environ, clock=clock, way=way), spool=root / SPOOL)
+    return CachedSource(places, root=root, file=root / ".mics-iac" / "checked.json", clock=clock)
 
 
 class Places:

@@ -23,7 +23,10 @@ def test_the_demo_and_what_it_says_to_try_next(folder: Path, run: Run) -> None:
     assert shown.code == 0
     announced = re.findall(r"^\$ mics-iac (\w+)", shown.out, re.MULTILINE)
     assert announced == ["validate", "plan", "apply", "status", "plan"]
-    assert "Uploads complete! 8 loaded (3,985 records ok, 5 rejected), 0 skipped.\n" in shown.out
+    assert "2026-01-15.ndjson:98:14: MICS322: operation: " in shown.err
+    assert "8 loaded (3,985 records ok, 0 rejected, 5 left out), 0 skipped.\n" in shown.out
+    [rejects] = re.findall(r"5 invalid records left out, kept in (\S+)\n", shown.out)
+    assert (folder / "mics-iac-demo" / rejects).read_text().count('"operation":"UPDATE"') == 5
     assert shown.out.count("No changes. Your infrastructure matches the configuration.\n") == 1
     assert (folder / "mics-iac-demo/imports.yaml").is_file()
 

@@ -91,6 +91,7 @@ def test_6_names_the_holder(project: Path, run: Run) -> None:
 
 
 def test_7_where_an_execution_goes_over_its_budget(project: Path, run: Run) -> None:
+    (project / "imports.yaml").write_text(MANIFEST + "        on_invalid: send\n")
     write_data(project / "data/3.ndjson", 100, 10, bad=3)
     found = run("apply", "--sandbox", "-y")
     assert found.code == 7

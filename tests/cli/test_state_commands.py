@@ -113,7 +113,7 @@ def test_check_says_what_is_wrong_and_recover_mends_it(applied: Path, run: Run) 
 
 
 def test_recover_tells_what_apply_will_load(applied: Path, project: Path, run: Run) -> None:
-    (project / "data/1.ndjson").write_text((project / "data/1.ndjson").read_text() * 2)
+    write_data(project / "data/1.ndjson", 50, 6)
     found = json.loads(run("state", "recover", "--sandbox", "--format", "json").out)
     assert (found["missing"], found["executions_found"], found["exit_code"]) == (1, 0, 0)
     assert "1 file is not there: the next apply loads what is missing." in run("state", "recover", "--sandbox").out

@@ -133,7 +133,7 @@ def command_lines() -> list[tuple[str, str]]:
 
 @pytest.mark.parametrize(("page", "line"), command_lines())
 def test_every_call_of_the_command_that_a_page_shows_is_one(page: str, line: str) -> None:
-    args = shlex.split(re.split(r" [|>] ", line)[0], comments=True)[1:]
+    args = shlex.split(re.split(r" (?:[|>] |2>)", line)[0], comments=True)[1:]
     command: click.Command = cli
     # With its own settings: click keeps the help option that it makes of them, for the tests that come after.
     context = click.Context(cli, info_name="mics-iac", obj=Screen(sys.stdout, sys.stderr, {}), **cli.context_settings)

@@ -9,6 +9,7 @@ from collections import Counter
 import pytest
 
 from mics_iac.core.plan import Skip, Upload
+from mics_iac.engine import workflow
 from mics_iac.errors import GuardRefused, PlanStale
 from mics_iac.sandbox.faults import Fault
 from tests.rig import Rig, digest, manifest, visits
@@ -132,6 +133,20 @@ def test_of_a_grown_file_the_tail_is_loaded(big: Rig, split: str, name: str) -> 
         assert big.plan().empty
 
 
+def test_the_state_of_a_log_grows_with_the_log_alone(rig: Rig) -> None:
+    declare(rig, on_growth="tail", split="100MB")
+    log = ""
+    for hour in range(30):
+        log += visits(hour * 10, 1)
+        rig.write("data/log.ndjson", log)
+        rig.apply()
+    assert records(rig) == once(log)
+    cuts = rig.state().imports["fr/visits"].current.cuts
+    assert sum(len(cut.pieces) for cut in cuts) < 60
+    rig.write("data/log.ndjson", visits(0, 1) + visits(10, 1))
+    assert rig.plan().empty
+
+
 def test_a_file_that_grew_while_half_of_it_was_loaded_is_finished(big: Rig) -> None:
     big.fault(Fault("error", method="POST", path=UPLOADS, status=400, html=False, nth=3))
     big.apply()
@@ -192,3 +207,16 @@ def test_parts_of_an_ordered_import_go_one_after_the_other(big: Rig) -> None:
     big.apply()
     sent = [hashlib.sha256(big.sandbox.content(e.id)).hexdigest() for e in big.sandbox.executions()]
     assert sent == [p.sha256 for p in big.state().imports["fr/visits"].current.cuts[0].pieces]
+
+
+@pytest.mark.parametrize("by", ["recovery", "apply"])
+def test_a_lost_state_learns_the_cut_again(big: Rig, by: str) -> None:
+    big.apply()
+    big.state_path.unlink()
+    if by == "recovery":
+        workflow.recover(big.open())
+    else:
+        assert big.apply().exit_code == 0
+    declare(big, split="100MB")
+    assert big.plan().empty
+    assert records(big) == once(BIG)

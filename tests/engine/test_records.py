@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from mics_iac.engine import workflow
 from mics_iac.errors import RecordsInvalid
 from tests.engine.test_parts import once, records
 from tests.rig import Rig, manifest, visit, visits
@@ -102,3 +103,14 @@ def test_no_value_of_a_record_is_told(mixed: Rig) -> None:
     assert "MICS322" in told
     assert "SECRET" not in told
     assert "CUST-" not in told
+
+
+def test_what_was_loaded_without_them_is_found_again_when_the_state_is_lost(mixed: Rig) -> None:
+    declare(mixed, on_invalid="skip")
+    mixed.apply()
+    mixed.state_path.unlink()
+    recovery = workflow.recover(mixed.open())
+    assert recovery.missing == 0
+    assert len(mixed.state().imports["fr/visits"].current.executions) == 2
+    assert mixed.apply().exit_code == 0
+    assert len(mixed.loaded()) == 2

@@ -22,6 +22,7 @@ GOOD = [
     ("USER_PROFILE", '{"operation":"UPSERT","user_account_id":"C42","force_replace":true,"user_profile":{}}'),
     ("USER_PROFILE", f'{{"operation":"UPSERT","email_hash":"{HASH}","user_profile":{{"a":1}}}}'),
     ("USER_PROFILE", '{"operation":"DELETE","compartment_id":1001,"user_account_id":"C43"}'),
+    ("USER_PROFILE", '{"operation":"DELETE","email_hash":"x","compartment_id":"1"}'),
     (
         "USER_CHOICE",
         '{"operation":"UPSERT","user_agent_id":"vec:1","force_replace":true,'
@@ -73,7 +74,6 @@ BAD = [
     ("USER_PROFILE", '{"operation":"UPSERT","user_profile":{}}', "no identifier"),
     ("USER_PROFILE", '{"operation":"DELETE","email_hash":"x","user_agent_id":"vec:1"}', "one identifier"),
     ("USER_PROFILE", '{"operation":"DELETE","user_account_id":42}', "user_account_id is not text"),
-    ("USER_PROFILE", '{"operation":"DELETE","email_hash":"x","compartment_id":"1"}', "compartment_id goes with"),
     ("USER_PROFILE", '{"operation":"DELETE","email_hash":"x","update_strategy":"REPLACE"}', "update_strategy"),
     ("USER_PROFILE", '{"operation":"DELETE","email_hash":"x","force_replace":"true"}', "not a boolean"),
     ("USER_CHOICE", '{"operation":"DELETE","email_hash":"x"}', "$processing_id is missing"),

@@ -1,0 +1,25 @@
+"""A law: the fast look and the slow one are of one mind. Whatever the fast one takes, the slow one finds nothing in."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mics_iac.documents.explaining import explain_text, rules_of
+from tests.documents.lines import TYPES, texts
+from tests.documents.reading import of_records, report_of
+
+
+@pytest.mark.parametrize("document_type", sorted(set(TYPES) - {"USER_DEVICE_POINT_DELETION"}))
+@settings(max_examples=40, deadline=None)
+@given(data=st.data())
+def test_whatever_is_taken_at_once_has_no_flaw_on_a_closer_look(document_type: str, data: st.DataObject) -> None:
+    lines = data.draw(st.lists(texts(document_type).filter(bytes.strip), min_size=1, max_size=5))
+    # A first line that begins the file as an array would close it.
+    looked = Counter(flaw.code for line in lines for flaw in explain_text(line, *rules_of(document_type)).flaws)
+    report = report_of(document_type, b"{}\n" + b"\n".join(lines))
+    first = Counter(flaw.code for flaw in explain_text(b"{}", *rules_of(document_type)).flaws)
+    assert of_records(report) == looked + first
