@@ -8,7 +8,7 @@ from collections import Counter
 
 import pytest
 
-from mics_iac.core.plan import Skip, Upload
+from mics_iac.core.plan import Skip, Stuck, Upload
 from mics_iac.engine import workflow
 from mics_iac.errors import GuardRefused, PlanStale
 from mics_iac.sandbox.faults import Fault
@@ -96,6 +96,21 @@ def test_a_lost_answer_is_settled_for_the_part_alone(big: Rig, kind: str, nth: i
     declare(big, split="3kB")
     assert big.apply().exit_code == 0
     assert records(big) == once(BIG)
+
+
+def test_a_part_that_failed_unseen_is_sent_again_as_it_was_cut(big: Rig) -> None:
+    big.limit(wait=False)
+    big.fault(Fault("ends_failed", nth=3))
+    big.apply()
+    big.limit(wait=True)
+    big.clock.sleep(3600)
+    declare(big, split="3kB")
+    plan = big.plan()
+    assert not plan.refusals
+    assert [type(a) for a in plan.actions if hasattr(a, "source")].count(Stuck) == 1
+    assert big.apply(retry_failed=True).exit_code == 7  # this run saw it fail, and sent it again
+    assert records(big) == once(BIG)
+    assert big.plan().empty
 
 
 def test_a_part_is_read_again_as_it_was_planned(big: Rig) -> None:

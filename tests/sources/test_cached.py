@@ -242,3 +242,13 @@ def test_what_was_used_last_stays_when_there_is_no_room(tmp_path: Path) -> None:
     assert file.stat().st_size <= 7_000
     assert read(*found[:3], room=7_000) == []
     assert len(read(*found, room=7_000)) > 30
+
+
+def test_the_same_bytes_under_another_name_are_not_checked_again(runs: Runs) -> None:
+    content = runs.read(put(runs.root, "a", GOOD * 5 + BAD))
+    renamed = put(runs.root, "b", GOOD * 5 + BAD)
+    assert runs.read(renamed) == content
+    assert [how.document_type for how in runs.asked] == [None]
+    other = put(runs.root, "c", BAD + GOOD * 5)
+    assert runs.read(other) != content
+    assert [how.document_type for how in runs.asked] == [None, "USER_PROFILE"]
