@@ -39,10 +39,8 @@ def _measure(name: str, prepare: Callable[[Path], None]) -> int:
         (folder / "imports.yaml").write_text(MANIFEST.format(url=to.url))
         for command in (["plan", "-q"], ["apply", "-q", "--auto-approve", "--no-wait"]):
             cost = measure([*CLIENT, *command], environment=to.environment, cwd=folder, together=True)
-            print(
-                f"{name:>14} {command[0]:>6}: {cost.memory / 1e6:5.0f} MB, {cost.wall:6.1f} s wall, {cost.cpu:6.1f} s CPU",
-                flush=True,
-            )
+            shown = f"{cost.memory / 1e6:5.0f} MB {cost.wall:7.1f} s wall {cost.cpu:7.1f} s CPU"
+            print(f"{name:>14} {command[0]:>6}: {shown}", flush=True)
             most = max(most, cost.memory)
     return most
 

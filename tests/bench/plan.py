@@ -1,10 +1,10 @@
-"""What a plan costs in which nothing is to be done: `python -m tests.bench.plan [--counts 100 1000 10000] [--rounds 5]`.
+"""What a plan costs in which nothing is to be done: `python -m tests.bench.plan [--counts 100 1000] [--rounds 5]`.
 
 One import with so many small files, all of them loaded, against the embedded sandbox. `cold` is the first plan, which
 reads and checks every file; `warm` are those after it, as long as the files stay as they are. All are whole processes.
-Prints the medians, and the exponent with which the processor time of a warm plan grows once that of a plan over one file
-is taken off. Ends with 1 when a target is missed: 2 s of wall for a warm plan
-over 10,000 files, 150 MB, and an exponent of at most 1.1.
+Prints the medians, and the exponent with which the processor time of a warm plan grows once that of a plan over one
+file is taken off. Ends with 1 when a target is missed: 2 s of wall for a warm plan over 10,000 files, 150 MB, and an
+exponent of at most 1.1.
 """
 
 from __future__ import annotations
