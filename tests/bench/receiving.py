@@ -99,10 +99,12 @@ def _certificate(folder: Path) -> tuple[Path, Path]:
     return certificate, key
 
 
-def forget(folder: Path) -> None:
-    """Let nothing be loaded yet of a manifest in this folder: remove its state and journals, not what was checked."""
+def forget(folder: Path, *, checked: bool = False) -> None:
+    """Let nothing be loaded yet of a manifest in this folder; with `checked`, let nothing of its files be known."""
     for path in folder.glob("imports.state*"):
         path.unlink()
+    if checked:
+        (folder / ".mics-iac" / "checked.json").unlink(missing_ok=True)
 
 
 def write_activities(path: Path, size: int, *, seed: int) -> None:
