@@ -52,17 +52,29 @@ class History:
         parts = [f for c in cuts for p in c.cut.pieces for f in self.ledger.loaded(self.kind, p.sha256)]
         return next((f for f in [*whole, *parts] if not f.failed and not self.owns(f)), None)
 
-    def wholly(self, sha256: str) -> tuple[tuple[Piece, Loaded], ...] | None:
-        """The pieces of this content and where each was loaded; None unless all of it is loaded."""
-        if (one := self.counting(sha256)) is not None:
-            return ((Piece(0, one.execution.bytes, sha256), one),)
-        for cut in self._cuts(sha256):
-            sent = [piece for piece in cut.pieces if piece.sha256 != NOTHING]
-            found = [(piece, self.counting(piece.sha256)) for piece in sent]
-            done = tuple((piece, loaded) for piece, loaded in found if loaded is not None)
-            if sent and len(done) == len(sent):
-                return done
-        return None
+    def wholly(self, sha256: str) -> tuple[Loaded, ...] | None:
+        """Where all of this content is loaded, piece by piece; None unless all of it is.
+
+        A piece may be a content that is itself loaded in pieces: the one that a file has grown from.
+        """
+        found: list[Loaded] = []
+        seen: set[str] = set()
+        todo = [sha256]
+        while todo:
+            one = todo.pop()
+            if (loaded := self.counting(one)) is not None:
+                found.append(loaded)
+                continue
+            cuts = [] if one in seen else self._cuts(one)
+            seen.add(one)
+            if not cuts:
+                return None
+            todo += (piece.sha256 for piece in reversed(max(cuts, key=self._done).pieces) if piece.sha256 != NOTHING)
+        return tuple(found) or None
+
+    def _done(self, cut: Cut) -> int:
+        """How many pieces are loaded, as far as can be seen at once."""
+        return sum(self.counting(piece.sha256) is not None for piece in cut.pieces)
 
     def begun(self, sha256: str, length: int) -> tuple[Piece, ...]:
         """The pieces that this content, of so many bytes, began to be sent in; () where nothing of it was.
@@ -73,7 +85,7 @@ class History:
 
         def trace(pieces: tuple[Piece, ...]) -> int:
             found = [f for piece in pieces for f in self.loaded(piece.sha256)]
-            if any(f.counts for f in found):
+            if any(f.counts for f in found) or any(self.wholly(piece.sha256) for piece in pieces if len(pieces) > 1):
                 return 3
             if any(f.lost_sight for f in found) or any(piece.sha256 in self.in_doubt for piece in pieces):
                 return 2
@@ -148,6 +160,8 @@ def given_pieces(history: History, source: SourceFile, *, on_growth: OnGrowth) -
     begun = history.begun(content.sha256, content.bytes)
     if begun or grown is None or not tails(grown, on_growth):
         return begun
+    if history.wholly(grown.sha256) is not None:
+        return (Piece(0, grown.bytes, grown.sha256),)
     return history.begun(grown.sha256, grown.bytes)
 
 

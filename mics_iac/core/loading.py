@@ -89,7 +89,7 @@ class Loading:
         whole = history.wholly(content.sha256)
         if whole is not None and not again:
             # What the store says of an object may have changed while its bytes did not.
-            loads.cuts += _known(target, source, [piece for piece, _ in whole])
+            loads.cuts += _known(target, source, content)
             for skip in self._skips(target, source, whole):
                 self._take(target, skip, loads)
             return
@@ -123,14 +123,21 @@ class Loading:
         reason = "not read yet" if known is None else "read again: not all of it is loaded"
         return [Fetch(target.wanted.address, source.path, source.bytes, source.seal, reason)]
 
-    def _skips(self, target: _Target, source: SourceFile, whole: Sequence[tuple[Piece, Loaded]]) -> list[Skip]:
-        wanted = target.wanted
-        skips: list[Skip] = []
-        for piece, loaded in whole:
-            e = loaded.execution
-            reason = verdicts.where(loaded, target.held, source.path)
-            skips.append(Skip(wanted.address, source.path, e.part, piece.sha256, e.bytes, e.records, reason))
-        return skips
+    def _skips(self, target: _Target, source: SourceFile, whole: Sequence[Loaded]) -> list[Skip]:
+        address = target.wanted.address
+        return [
+            Skip(
+                address,
+                source.path,
+                e.part,
+                e.sha256,
+                e.bytes,
+                e.records,
+                verdicts.where(one, target.held, source.path),
+            )
+            for one in whole
+            for e in [one.execution]
+        ]
 
     def _refusal(self, target: _Target, source: SourceFile, content: Content, *, again: bool) -> Refused | None:
         """Why no part of a source may be loaded: another import has it, or it has grown from what is loaded."""
@@ -206,15 +213,14 @@ class Loading:
         if part.records == 0 or (piece is not None and piece.sha256 == NOTHING):
             skip = verdicts.skip(wanted, source.path, part, "all of its records are left out")
             return msgspec.structs.replace(skip, sha256=NOTHING)
-        if piece is not None and piece.sha256 != part.sha256:
-            # Other records are left out of it today; what was sent of it is what counts.
-            loaded = history.counting(piece.sha256)
-            if loaded is not None:
-                skip = verdicts.skip(wanted, source.path, part, verdicts.where(loaded, held, source.path))
-                return msgspec.structs.replace(skip, sha256=piece.sha256)
-            if piece.sha256 in target.doubted or piece.sha256 in target.elsewhere or piece.sha256 in target.lost:
-                stuck = verdicts.stuck(wanted, source.path, part, "its last answer was lost: apply settles that first")
-                return msgspec.structs.replace(stuck, sha256=piece.sha256)
+        again = asked_again(wanted.address, source.path, self._options)
+        if piece is not None and (done := history.wholly(piece.sha256)) is not None:
+            # Other records may be left out of it today; what was sent of it is what counts.
+            reason = verdicts.where(done[0], held, source.path) if len(done) == 1 else f"loaded in {len(done)} parts"
+            return msgspec.structs.replace(verdicts.skip(wanted, source.path, part, reason), sha256=piece.sha256)
+        if piece is not None and piece.sha256 != part.sha256 and target.awaits(piece.sha256):
+            stuck = verdicts.stuck(wanted, source.path, part, "its last answer was lost: apply settles that first")
+            return msgspec.structs.replace(stuck, sha256=piece.sha256)
         kind = wanted.settings.kind
         found = self._ledger.loaded(kind, part.sha256)
         mine = [f for f in found if history.owns(f)]
@@ -222,7 +228,6 @@ class Loading:
         planned = self._planned.get((*kind, part.sha256))
         if planned is not None and base_of(planned[0]) == base_of(wanted.address):
             return verdicts.skip(wanted, source.path, part, f"same content as {planned[1]}")
-        again = asked_again(wanted.address, source.path, self._options)
         if loaded is not None and again:
             reason = f"--reload: execution {loaded.execution.id} loaded it before"
             return verdicts.upload(wanted, source, part, reason, again=True)
@@ -309,13 +314,17 @@ class _Target:
     elsewhere: dict[str, str]
     lost: dict[str, OpenDoubt]
 
+    def awaits(self, sha256: str) -> bool:
+        """Whether it is not known what became of a part."""
+        return sha256 in self.doubted or sha256 in self.elsewhere or sha256 in self.lost
 
-def _known(target: _Target, source: SourceFile, pieces: Sequence[Piece]) -> list[SourceCut]:
+
+def _known(target: _Target, source: SourceFile, content: Content) -> list[SourceCut]:
     """That a remote object holds content which is loaded: else the next plan would have to read it again."""
-    if source.seal is None or source.content is None:
+    if source.seal is None:
         return []
-    content = source.content
-    return _unless_known(target, Cut(source.path, content.sha256, content.bytes, tuple(pieces), source.seal))
+    piece = Piece(0, content.bytes, content.sha256)
+    return _unless_known(target, Cut(source.path, content.sha256, content.bytes, (piece,), source.seal))
 
 
 def _cut(target: _Target, source: SourceFile, content: Content, pieces: Sequence[Piece]) -> list[SourceCut]:

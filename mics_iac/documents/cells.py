@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 # A cell up to what ends it. The quoted form is tried first, so that a quote within the other is one that does not fit.
@@ -29,16 +30,14 @@ def cells_of(row: str) -> list[Cell] | int:
     return place
 
 
-def quotes_fit(text: str) -> bool:
-    """Whether whole rows have quotes around whole cells only, a quote within being written twice.
-
-    What stands between two quoted stretches is nothing (a quote written twice), or ends a cell and begins another.
-    """
-    outside = text.split('"')[::2]
-    return all(
-        not part or ((part[0] in ",\n" or part.startswith("\r\n")) and part[-1] in ",\n") for part in outside[1:-1]
-    ) and _edges(outside[0], outside[-1])
+# What stands for a quoted stretch, and what must not stand beside it: there a cell begins and ends, or a quote written
+# twice divides the cell's stretches.
+_GAP: Final = "\0"
+# The gap comes first in the pattern, so that the search for it is one for a single character.
+_MISFIT: Final = re.compile(r"\0(?:(?<=[^,\n\0]\0)|[^,\r\n\0]|\r(?!\n))")
 
 
-def _edges(first: str, last: str) -> bool:
-    return (not first or first[-1] in ",\n") and (not last or last[0] in ",\n" or last.startswith("\r\n"))
+def quotes_fit(parts: Sequence[str]) -> bool:
+    """Whether whole rows, parted at their quotes, have quotes around whole cells only, those within written twice."""
+    outside = parts[::2]
+    return not any(_GAP in part for part in outside) and _MISFIT.search(_GAP.join(outside)) is None

@@ -14,6 +14,7 @@ from typing import Any, Final, NoReturn
 import msgspec
 
 from mics_iac.documents import kinds, shapes, together
+from mics_iac.documents.decoding import REFUSED
 from mics_iac.documents.keys import Nearby
 from mics_iac.documents.kinds import Kind, unlike
 from mics_iac.documents.notes import Flaw, Notes, Path, not_utf8
@@ -25,7 +26,6 @@ Look = Callable[[Any, Path, Notes], None]
 
 _REMOVE: Final = "the platform's pages know no such key here: correct its name, or remove it"
 _MISSING: Final = "missing: every record of this type needs it"
-_NONE: Final[frozenset[str]] = frozenset()
 _FOREIGN: Final = "this belongs to another kind of identifier: remove it, or correct the type"
 
 
@@ -37,51 +37,58 @@ def looker(shape: Shape) -> Look:
     plain.pop(next((one.key for one in shape.fields if one.holds is kinds.HASH), ""), None)
     others = {one.key: _look(one.holds) for one in shape.fields if one.key not in plain}
     known = Nearby(shape.by_key)
+    needed, free = shape.needed, shape.extras is Extras.ANY
 
     def look(value: Any, path: Path, notes: Notes) -> None:
         if not isinstance(value, dict):
             notes.flaws.append(Flaw("MICS321", path, unlike(value, "an object")[1]))
             return
-        kind = value.get(shape.tag) if shape.tag else None
-        foreign = shape.foreign.get(kind, _NONE) if isinstance(kind, str) else _NONE
+        if shape.variants:
+            value = _explain_kind(value, shape, path, notes)
         for key, inner in value.items():
-            if (ask := plain.get(key)) is not None:
-                if inner is not None and key not in foreign and (wrong := ask(inner)) is not None:
+            if key in plain:
+                if inner is not None and (wrong := plain[key](inner)) is not None:
                     notes.flaws.append(Flaw(wrong[0], (*path, key), wrong[1]))
             elif key in others:
-                if inner is not None and key not in foreign:
+                if inner is not None:
                     others[key](inner, (*path, key), notes)
-            elif shape.extras is Extras.ANY:
-                continue
-            elif (unknown := _unknown(key, known, shape.extras)) is None:
-                notes.own.append((shape, key))
-            else:
-                notes.flaws.append(Flaw("MICS324", (*path, key), unknown))
-        for key in shape.needed:
+            elif not free:
+                own = _explain_key(key, known, shape, path, notes)
+                if own:
+                    notes.own.append((shape, key))
+                elif len(notes.flaws) > _ENOUGH:
+                    return
+        for key in needed:
             if value.get(key) is None:
                 notes.flaws.append(Flaw("MICS320", (*path, key), _MISSING))
-        if isinstance(kind, str) and kind in shape.variants:
-            _explain_kind(value, kind, shape, path, notes)
 
     return look
 
 
-def _explain_kind(value: Line, kind: str, shape: Shape, path: Path, notes: Notes) -> None:
-    """What is wrong with which fields an object has, given the kind that its tag tells."""
-    needed = shape.variants[kind].needed
+def _explain_kind(value: Line, shape: Shape, path: Path, notes: Notes) -> Line:
+    """What is wrong with which fields an object has, given the kind that its tag tells; the object without them."""
+    kind = value.get(shape.tag)
+    if not isinstance(kind, str) or kind not in shape.variants:
+        return value
+    needed, foreign = shape.variants[kind].needed, shape.foreign[kind]
     if value.get(needed) is None:
         notes.add("MICS320", (*path, needed), f"missing: a {kind} needs it")
-    for key in shape.by_key:
-        if key in shape.foreign[kind] and value.get(key) is not None:
-            notes.add("MICS328", (*path, key), _FOREIGN)
+    given = [key for key in foreign if value.get(key) is not None]
+    for key in sorted(given):
+        notes.add("MICS328", (*path, key), _FOREIGN)
+    return {key: inner for key, inner in value.items() if key not in foreign} if given else value
 
 
-def _unknown(key: str, near: Nearby, extras: Extras) -> str | None:
-    """What is wrong with a key that no field has."""
-    meant = near.of(key)
+def _explain_key(key: str, known: Nearby, shape: Shape, path: Path, notes: Notes) -> bool:
+    """Whether a key that no field has may be there; what is wrong with it if not."""
+    meant = known.of(key)
     if meant is not None:
-        return f"did you mean `{meant}`? Correct the key, or remove it"
-    return _REMOVE if extras is Extras.NONE or key.startswith("$") else None
+        notes.add("MICS324", (*path, key), f"did you mean `{meant}`? Correct the key, or remove it")
+        return False
+    if shape.extras is Extras.NONE or key.startswith("$"):
+        notes.add("MICS324", (*path, key), _REMOVE)
+        return False
+    return True
 
 
 def _look(holds: Kind | Shape | Many) -> Look:
@@ -109,6 +116,8 @@ def _each(ask: Look) -> Look:
             return
         for number, one in enumerate(value):
             ask(one, (*path, number), notes)
+            if len(notes.flaws) > _ENOUGH:
+                return
 
     return look
 
@@ -119,13 +128,19 @@ def explain_object(line: Line, shape: Shape, rules: Together, notes: Notes) -> N
     rules.explain(line, notes)
 
 
-def explain_text(line: bytes, shape: Shape, rules: Together) -> Notes:
-    """Every flaw of one line of NDJSON that is not blank."""
+def explain_text(line: bytes, shape: Shape, rules: Together, *, broken: bool = False) -> Notes:
+    """Every flaw of one line of NDJSON that is not blank; `broken` if it is known not to be JSON to msgspec."""
     notes = Notes()
-    value: object
-    try:
-        value = _DECODE(line)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    value: object = None
+    if len(line) > _LONG and line.count(b",") + line.count(b"[") + line.count(b"{") > _MOST:
+        notes.add("MICS309", 0, "the record holds too many values to be looked at closely: divide it")
+        return notes
+    if not broken:
+        try:
+            value = _DECODE(line)
+        except REFUSED:
+            broken = True
+    if broken:
         value = _read_again(line, notes)
         if notes.flaws:
             return notes
@@ -136,6 +151,11 @@ def explain_text(line: bytes, shape: Shape, rules: Together) -> Notes:
     return notes
 
 
+# A value takes many times the memory of its text: of a long line only so many are made.
+_LONG: Final = 1024 * 1024
+_MOST: Final = 500_000
+# Flaws of one record that are noted; one with more of them has enough to be mended.
+_ENOUGH: Final = 1_000
 _DECODE: Final = msgspec.json.Decoder().decode
 
 

@@ -11,7 +11,7 @@ from typing import Final
 
 from mics_iac.documents.cells import Cell, cells_of
 from mics_iac.documents.keys import HIDDEN, Nearby, shown
-from mics_iac.documents.notes import Flaw, not_utf8
+from mics_iac.documents.notes import Flaw, Path, not_utf8
 from mics_iac.documents.shapes import SEGMENT, Shape
 
 # Known beside the fields: an alternative to compartment_id in the vendor's template (seen).
@@ -40,9 +40,9 @@ def header_of(row: bytes, shape: Shape) -> Header:
     try:
         cells = cells_of(row.decode())
     except UnicodeDecodeError as error:
-        return _broken(not_utf8(row, error))
+        return _broken(not_utf8(row, error).at, "the header is not UTF-8: write the file as UTF-8")
     if isinstance(cells, int):
-        return _broken(Flaw("MICS370", cells, "the header cannot be read: put the names of the columns there"))
+        return _broken(cells, "quotes do not fit here: put the names of the columns into the first row")
     names = tuple(cell.text.strip().lower() for cell in cells)
     fields = frozenset(names).intersection(shape.by_key)
     flaws = [*_twice(cells, names)]
@@ -53,8 +53,8 @@ def header_of(row: bytes, shape: Shape) -> Header:
     return Header(names, fields, tuple(flaws), broken=bool(flaws))
 
 
-def _broken(flaw: Flaw) -> Header:
-    return Header((), frozenset(), (flaw,), broken=True)
+def _broken(at: Path | int, message: str) -> Header:
+    return Header((), frozenset(), (Flaw("MICS370", at, message),), broken=True)
 
 
 def _twice(cells: Sequence[Cell], names: Sequence[str]) -> Iterator[Flaw]:

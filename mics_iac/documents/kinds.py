@@ -38,11 +38,19 @@ class Skipped(msgspec.Struct, gc=False):
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """One kind of value: how it is called, the type that takes nothing wrong, and the question that tells why."""
+    """One kind of value: how it is called, the type that takes nothing wrong, and the question that tells why.
+
+    `codes` are those that the question may give.
+    """
 
     called: str
     type: Any
     wrong: Callable[[Any], Wrong | None]
+    codes: tuple[str, ...] = ("MICS321",)
+
+
+# By these exact types: a bool is an int to Python.
+_NUMBERS: Final = frozenset({int, float})
 
 
 def _is(value: object) -> str:
@@ -68,7 +76,7 @@ def unlike(value: object, wanted: str) -> Wrong:
 
 
 def _number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+    return type(value) in _NUMBERS
 
 
 _EMPTY: Final[Wrong] = ("MICS323", "the text is empty: give it, or leave the field out")
@@ -116,7 +124,7 @@ _SECONDS: Final[Wrong] = ("MICS360", "the timestamp is in seconds: write millise
 
 
 def _millis(value: Any) -> Wrong | None:
-    if not _number(value):
+    if type(value) not in _NUMBERS:
         return unlike(value, "a number of milliseconds since 1970, without quotes")
     if EARLIEST <= value <= LATEST:
         return None
@@ -196,22 +204,30 @@ def _tables(value: Any) -> Wrong | None:
 _MILLIS_TYPE = Annotated[int, Meta(ge=EARLIEST, le=LATEST)] | Annotated[float, Meta(ge=EARLIEST, le=LATEST)]
 _TEXT_TYPE = Annotated[str, Meta(min_length=1)]
 
-TEXT: Final = Kind("text", _TEXT_TYPE, _text)
-ID: Final = Kind("text or whole number", _TEXT_TYPE | Annotated[int, Meta(ge=0)], _id)
+_TIMES: Final = ("MICS321", "MICS360", "MICS361")
+
+TEXT: Final = Kind("text", _TEXT_TYPE, _text, ("MICS321", "MICS323"))
+ID: Final = Kind("text or whole number", _TEXT_TYPE | Annotated[int, Meta(ge=0)], _id, ("MICS321", "MICS323"))
 # What `type` lets pass here is looked at over many records at once: clear text, prefixes, JSON, and seconds beside 0.
-HASH: Final = Kind("hash", _TEXT_TYPE, _hash)
-AGENT_ID: Final = Kind("user agent id", _TEXT_TYPE, _agent)
-EXPIRY: Final = Kind("milliseconds, 0 = never", Annotated[int, Meta(ge=0, le=LATEST)], _expiry)
-JSON_TEXT: Final = Kind("JSON in a text", str, _json_text)
+HASH: Final = Kind("hash", _TEXT_TYPE, _hash, ("MICS321", "MICS323", "MICS355"))
+AGENT_ID: Final = Kind("user agent id", _TEXT_TYPE, _agent, ("MICS321", "MICS323", "MICS353"))
+EXPIRY: Final = Kind("milliseconds, 0 = never", Annotated[int, Meta(ge=0, le=LATEST)], _expiry, _TIMES)
+JSON_TEXT: Final = Kind("JSON in a text", str, _json_text, ("MICS326",))
 FLAG: Final = Kind("true or false", bool, _flag)
-MILLIS: Final = Kind("milliseconds", _MILLIS_TYPE, _millis)
-MINUTES: Final = Kind("whole minutes", Annotated[int, Meta(ge=0, le=LONGEST)], _minutes)
-DURATION: Final = Kind("number", Annotated[int, Meta(ge=0)] | Annotated[float, Meta(ge=0)], _duration)
-UUID: Final = Kind("UUID", Annotated[str, Meta(pattern=UUID_TEXT)], _uuid)
-UNIQUE_KEY: Final = Kind("UUID of version 1", Annotated[str, Meta(pattern=UNIQUE_KEY_TEXT)], _unique_key)
+MILLIS: Final = Kind("milliseconds", _MILLIS_TYPE, _millis, _TIMES)
+MINUTES: Final = Kind(
+    "whole minutes", Annotated[int, Meta(ge=0, le=LONGEST)], _minutes, ("MICS321", "MICS362", "MICS363")
+)
+DURATION: Final = Kind(
+    "number", Annotated[int, Meta(ge=0)] | Annotated[float, Meta(ge=0)], _duration, ("MICS321", "MICS362")
+)
+UUID: Final = Kind("UUID", Annotated[str, Meta(pattern=UUID_TEXT)], _uuid, ("MICS321", "MICS323", "MICS359"))
+UNIQUE_KEY: Final = Kind(
+    "UUID of version 1", Annotated[str, Meta(pattern=UNIQUE_KEY_TEXT)], _unique_key, ("MICS321", "MICS366")
+)
 OBJECT: Final = Kind("object", Skipped, _object)
 TABLES: Final = Kind("object of objects of numbers", dict[str, dict[str, int | float]], _tables)
-ANY: Final = Kind("anything", msgspec.Raw, lambda _: None)
+ANY: Final = Kind("anything", msgspec.Raw, lambda _: None, ())
 
 
 def choice(*names: str) -> Kind:
@@ -224,4 +240,4 @@ def choice(*names: str) -> Kind:
             return None if value in known else wrong
         return unlike(value, f"{' or '.join(names)}, in quotes")
 
-    return Kind(" · ".join(names), Literal[names], ask)
+    return Kind(", ".join(f"`{name}`" for name in names), Literal[names], ask, ("MICS321", "MICS322"))

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import io
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
+
+import msgspec
 
 from mics_iac.documents.decoding import MOST_KEYS, REFUSED, decode_of
 from mics_iac.documents.explaining import explain_text, rules_of
@@ -42,6 +44,8 @@ class Lines:
             docs, slow = self._decoded(io.BytesIO(body))
         else:
             docs, slow = self._decoded(line if is_utf8(line) else b"" for line in io.BytesIO(body))
+        if not body:
+            slow[0] = True  # the mark was all there is
         lines = len(docs) + len(slow)
         looked = Looked(lines, lines, flaws=flaws)
         odd, hashes = self._rules.survey(docs)
@@ -85,27 +89,26 @@ class Lines:
         self._closed = start.startswith(b"[") or start == b"{"
         return flaws
 
-    def _decoded(self, lines: Iterable[bytes]) -> tuple[list[Any], list[int]]:
-        """The records that the fast look takes, and the numbers of the lines that it does not."""
+    def _decoded(self, lines: Iterable[bytes]) -> tuple[list[Any], dict[int, bool]]:
+        """The records that the fast look takes, and the numbers of the other lines, with whether they are no JSON."""
         docs: list[Any] = []
-        slow: list[int] = []
+        slow: dict[int, bool] = {}
         decoding = map(self._decode, lines)
         while True:
             try:
                 # What was decoded before one failed stays in the list, and the next call goes on behind it.
                 docs.extend(decoding)
-            except REFUSED:
-                slow.append(len(docs) + len(slow))
+            except REFUSED as error:
+                slow[len(docs) + len(slow)] = not isinstance(error, msgspec.ValidationError)
             else:
                 return docs, slow
 
     def _look_again(
-        self, piece: bytes, docs: Sequence[Any], slow: Sequence[int], odd: Sequence[int], looked: Looked
+        self, piece: bytes, docs: Sequence[Any], slow: Mapping[int, bool], odd: Sequence[int], looked: Looked
     ) -> None:
         good: Sequence[int] = range(looked.count)
         if slow:
-            failed = set(slow)
-            good = [number for number in good if number not in failed]
+            good = [number for number in good if number not in slow]
         marked = bool(looked.flaws)
         self._measure(docs, odd, good, looked)
         records = self.records(piece)
@@ -114,7 +117,8 @@ class Lines:
             if record.isspace():
                 looked.blank(number)
             else:
-                self._explain(record.removeprefix(MARK) if marked and not number else record, number, looked)
+                line = record.removeprefix(MARK) if marked and not number else record
+                self._explain(line, number, looked, broken=slow.get(number, False))
         self._lengths.update(looked.hashes)
 
     def _measure(self, docs: Sequence[Any], odd: Sequence[int], good: Sequence[int], looked: Looked) -> None:
@@ -133,8 +137,8 @@ class Lines:
     def _hashes(self, one: Any) -> list[str]:
         return self._rules.survey((one,))[1]
 
-    def _explain(self, line: bytes, number: int, looked: Looked) -> None:
-        notes = explain_text(line, self._shape, self._rules)
+    def _explain(self, line: bytes, number: int, looked: Looked, *, broken: bool) -> None:
+        notes = explain_text(line, self._shape, self._rules, broken=broken)
         if notes.flaws:
             looked.flaws.extend([(number, flaw) for flaw in notes.flaws])
         if notes.hashes and len(self._lengths) < 2:

@@ -14,6 +14,7 @@ from typing import Final
 
 from mics_iac.documents import kinds
 from mics_iac.documents.kinds import Kind, choice
+from mics_iac.documents.rules import Mark
 
 
 class Extras(Enum):
@@ -26,11 +27,12 @@ class Extras(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """One field: its key, what it holds, and whether a record must have it."""
+    """One field: its key, what it holds, whether an object must have it, and where that is known from."""
 
     key: str
     holds: Kind | Shape | Many
     needed: bool = False
+    mark: Mark = Mark.DOCUMENTED
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +79,11 @@ def _needed(key: str, holds: Kind | Shape | Many) -> Field:
     return Field(key, holds, needed=True)
 
 
+def _seen(key: str, holds: Kind | Shape | Many) -> Field:
+    """A field that no page describes, but that the vendor's own clients send or read."""
+    return Field(key, holds, mark=Mark.SEEN)
+
+
 _ACCOUNT, _EMAIL, _AGENT, _POINT = "USER_ACCOUNT", "USER_EMAIL", "USER_AGENT", "USER_POINT"
 
 
@@ -119,7 +126,7 @@ _EVENT = Shape(
 )
 
 # Its other keys, and all of a location's, are text or what the user likes: no rule looks into them.
-_ORIGIN = Shape("4.1", Extras.ANY, (Field("$ts", kinds.MILLIS),))
+_ORIGIN = Shape("4.1", Extras.ANY, (_seen("$ts", kinds.MILLIS),))
 
 ACTIVITY: Final = Shape(
     "4.1",
@@ -136,20 +143,20 @@ ACTIVITY: Final = Shape(
         _needed("$session_status", choice("NO_SESSION", "IN_SESSION", "CLOSED_SESSION", "SESSION_SNAPSHOT")),
         _needed("$events", Many(_EVENT)),
         Field("$ts", kinds.MILLIS),
-        Field("$user_identifiers", Many(_identifier("4.1", _ACCOUNT, _EMAIL, _AGENT, mark="$"))),
+        _seen("$user_identifiers", Many(_identifier("4.1", _ACCOUNT, _EMAIL, _AGENT, mark="$"))),
         Field("$user_account_id", kinds.TEXT),
         Field("$compartment_id", kinds.ID),
-        Field("$email_hash", Shape("4.1", Extras.CUSTOM, (Field("$hash", kinds.HASH), Field("$email", kinds.TEXT)))),
+        Field("$email_hash", Shape("4.1", Extras.CUSTOM, (_seen("$hash", kinds.HASH), Field("$email", kinds.TEXT)))),
         Field("$user_agent_id", kinds.AGENT_ID),
         Field("$ttl", kinds.MINUTES),
         Field("$unique_key", kinds.UNIQUE_KEY),
         Field("$origin", _ORIGIN),
         Field("$location", kinds.OBJECT),
-        Field("$site_id", kinds.ID),
-        Field("$app_id", kinds.ID),
-        Field("$session_duration", kinds.DURATION),
-        Field("$topics", kinds.TABLES),
-        Field("$error_analyzer_id", kinds.ANY),
+        _seen("$site_id", kinds.ID),
+        _seen("$app_id", kinds.ID),
+        _seen("$session_duration", kinds.DURATION),
+        _seen("$topics", kinds.TABLES),
+        _seen("$error_analyzer_id", kinds.ANY),
     ),
 )
 
@@ -176,7 +183,7 @@ PROFILE: Final = Shape(
                     Field("$compartment_id", kinds.ID),
                     Field("$creation_ts", kinds.MILLIS),
                     Field("$last_modified_ts", kinds.MILLIS),
-                    Field("$expiration_ts", kinds.MILLIS),
+                    _seen("$expiration_ts", kinds.MILLIS),
                 ),
             ),
         ),
@@ -201,12 +208,12 @@ CHOICE: Final = Shape(
                 (
                     _needed("$processing_id", kinds.TEXT),
                     Field("$choice_ts", kinds.MILLIS),
-                    Field("$choice_acceptance_value", kinds.FLAG),
-                    Field("$choice_source_id", kinds.ANY),
-                    Field("$choice_source_token", kinds.ANY),
-                    Field("$channel_id", kinds.ANY),
-                    Field("$creation_ts", kinds.MILLIS),
-                    Field("$user_point_id", kinds.ANY),
+                    _seen("$choice_acceptance_value", kinds.FLAG),
+                    _seen("$choice_source_id", kinds.ANY),
+                    _seen("$choice_source_token", kinds.ANY),
+                    _seen("$channel_id", kinds.ANY),
+                    _seen("$creation_ts", kinds.MILLIS),
+                    _seen("$user_point_id", kinds.ANY),
                 ),
             ),
         ),

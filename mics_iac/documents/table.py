@@ -35,15 +35,15 @@ class Rows:
 
     def look(self, piece: bytes) -> Looked:
         """Judge whole rows."""
-        records = self.records(piece)
-        looked = Looked(len(records), piece.count(b"\n") + (not piece.endswith(b"\n")))
-        rows = list(enumerate(records))
-        if self._header is None:
-            rows = self._begin(rows, looked)
-        if self._header is None or self._header.broken:
-            looked.empty += sum(row.isspace() for _, row in rows)
-        elif rows:
-            self._look(rows, self._header, looked)
+        lines = piece.count(b"\n") + (not piece.endswith(b"\n"))
+        looked = Looked(0, lines)
+        data = piece if self._header else self._begin(piece, looked)
+        if self._header and not self._header.broken:
+            self._look(data, self._header, looked)
+        else:
+            rows = self.records(data)
+            looked.count += len(rows)
+            looked.empty += sum(map(bytes.isspace, rows))
         return looked
 
     @staticmethod
@@ -71,41 +71,56 @@ class Rows:
             return 0, shown(name) if name else ""
         return cells[self._header.names.index(name)].start, shown(name)
 
-    def _begin(self, rows: list[tuple[int, bytes]], looked: Looked) -> list[tuple[int, bytes]]:
+    def _begin(self, piece: bytes, looked: Looked) -> bytes:
         """Read the header; the rows behind it."""
-        if self._first and rows[0][1].startswith(MARK):
+        marked = self._first and piece.startswith(MARK)
+        if marked:
             looked.flaws.append((0, MARKED))
-            rows[0] = (0, rows[0][1].removeprefix(MARK))
+            piece = piece.removeprefix(MARK)
         self._first = False
-        for place, (number, row) in enumerate(rows):
-            if not row.isspace():
+        rows = self.records(piece) or [b""]
+        for number, row in enumerate(rows):
+            looked.count += 1
+            # A row with the mark alone is no blank one.
+            if not row.isspace() or (marked and not number):
                 looked.header = number
                 looked.empty += 1
                 self._header = header_of(row, self._shape)
                 looked.flaws.extend((number, flaw) for flaw in self._header.flaws)
-                return rows[place + 1 :]
+                return b"".join(rows[number + 1 :])
             looked.blank(number)
-        return []
+        return b""
 
-    def _look(self, rows: Sequence[tuple[int, bytes]], header: Header, looked: Looked) -> None:
-        width = len(header.names)
-        good = _read(b"".join(row for _, row in rows), len(rows))
-        if good is None:
-            slow = set(range(len(rows)))
+    def _look(self, data: bytes, header: Header, looked: Looked) -> None:
+        before = looked.count
+        cells = _read(data)
+        if cells is None:
+            rows = self.records(data)
+            looked.count += len(rows)
+            slow = list(range(len(rows)))
         else:
-            slow = {place for place, cells in enumerate(good) if len(cells) != width}
-            whole = [place for place in range(len(rows)) if place not in slow]
-            columns = list(zip(*(good[place] for place in whole), strict=True)) if whole else [()] * width
-            if self._shape is SEGMENT and whole:
-                table = dict(zip(header.names, columns, strict=True))
-                slow.update(whole[place] for place in odd_rows(table, len(whole)))
-                hashes = table.get("email_hash", ())
-                for place, text in zip(whole, hashes, strict=False):
-                    if text and place not in slow:
-                        self._met(len(text), rows[place][0], looked)
-        for place in sorted(slow):
-            self._explain(*rows[place], header, looked)
+            looked.count += len(cells)
+            slow = self._odd(cells, header, before, looked)
+            rows = self.records(data) if slow else []
+        for place in slow:
+            self._explain(before + place, rows[place], header, looked)
         self._lengths.update(looked.hashes)
+
+    def _odd(self, cells: Sequence[list[str]], header: Header, before: int, looked: Looked) -> list[int]:
+        """The rows that deserve a closer look; measures the hashes of the others."""
+        width = len(header.names)
+        odd = {place for place, row in enumerate(cells) if len(row) != width}
+        whole = [place for place in range(len(cells)) if place not in odd] if odd else range(len(cells))
+        if self._shape is SEGMENT and whole:
+            columns = zip(*([cells[place] for place in whole] if odd else cells), strict=True)
+            table = dict(zip(header.names, columns, strict=True))
+            odd.update([whole[place] for place in odd_rows(table, len(whole))])
+            hashes = table.get("email_hash", ())
+            if len(self._lengths) < 2 and not self._lengths.issuperset(map(len, filter(None, hashes))):
+                for place, text in zip(whole, hashes, strict=True):
+                    if text and place not in odd:
+                        self._met(len(text), before + place, looked)
+        return sorted(odd)
 
     def _met(self, length: int, number: int, looked: Looked) -> None:
         if len(self._lengths) < 2 and length not in self._lengths:
@@ -147,16 +162,18 @@ def _joined(lines: Sequence[bytes]) -> list[bytes]:
     return rows
 
 
-def _read(data: bytes, rows: int) -> list[list[str]] | None:
-    """The cells of many rows; None where one of them is no CSV, or is not the row it seemed to be."""
+def _read(data: bytes) -> list[list[str]] | None:
+    """The cells of whole rows; None where one of them is no CSV, or where the rows are not what they seem to be."""
     try:
         text = data.decode()
-        if '"' in text and not quotes_fit(text):
+        parts = text.split('"')
+        if len(parts) % 2 == 0 or not quotes_fit(parts):
             return None
-        found = list(csv.reader(io.StringIO(text, newline="\n"), strict=True))
+        rows = list(csv.reader(io.StringIO(text, newline="\n"), strict=True))
     except (UnicodeDecodeError, csv.Error):
         return None
-    return found if len(found) == rows else None
+    newlines = text.count("\n") - ("".join(parts[1::2]).count("\n"))
+    return rows if len(rows) == newlines + (text != "" and not text.endswith("\n")) else None
 
 
 def _cells(row: bytes) -> list[Cell] | Flaw:

@@ -19,10 +19,11 @@ Line = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Together:
-    """The rules between fields of one document type."""
+    """The rules between fields of one document type; `codes` are those of their flaws."""
 
     explain: Callable[[Line, Notes], None]
     survey: Callable[[Sequence[Any]], tuple[list[int], list[str]]]
+    codes: tuple[str, ...] = ()
 
 
 _SEVERAL: Final = "a line has one identifier: write a line for each"
@@ -261,12 +262,11 @@ def _explain_association(line: Line, notes: Notes) -> None:
 
 
 def _survey_associations(docs: Sequence[Any]) -> tuple[list[int], list[str]]:
-    odd = [
-        place
-        for place, one in enumerate(docs)
-        if len(one.identifiers) < 2 or any(not _agent(each.user_agent_id) for each in one.identifiers)
-    ]
-    return odd, [each.hash for one in docs for each in one.identifiers if each.hash is not None]
+    every = [(place, each) for place, one in enumerate(docs) for each in one.identifiers]
+    agents = [(place, each.user_agent_id) for place, each in every if each.user_agent_id is not None]
+    odd = [place for place, one in enumerate(docs) if len(one.identifiers) < 2]
+    odd += [place for place, agent in agents if not AGENT.match(agent)]
+    return odd, [each.hash for _, each in every if each.hash is not None]
 
 
 # Deletions (sections 4.7 to 4.9)
@@ -297,14 +297,23 @@ def _deletions(odd: Callable[[Sequence[Any]], list[int]]) -> Callable[[Sequence[
 
 
 _ANY_DELETION: Final = Together(lambda _line, _notes: None, _deletions(_odd_deletions))
+_ONE: Final = ("MICS350", "MICS351", "MICS354")
 
 TOGETHER: Final[Mapping[str, Together]] = {
-    "USER_ACTIVITY": Together(_explain_activity, _survey_activities),
-    "USER_PROFILE": Together(_explain_profile, _lines(_odd_profiles)),
-    "USER_CHOICE": Together(_explain_choice, _lines(_odd_choices)),
-    "USER_SEGMENT": Together(_explain_segment, _lines(_odd_segments)),
-    "USER_IDENTIFIERS_ASSOCIATION_DECLARATIONS": Together(_explain_association, _survey_associations),
-    "USER_IDENTIFIERS_DELETION": Together(_explain_identifier_deletion, _deletions(_odd_identifier_deletions)),
+    "USER_ACTIVITY": Together(
+        _explain_activity, _survey_activities, ("MICS320", "MICS350", "MICS352", "MICS354", "MICS356")
+    ),
+    "USER_PROFILE": Together(_explain_profile, _lines(_odd_profiles), ("MICS320", "MICS325", *_ONE)),
+    "USER_CHOICE": Together(_explain_choice, _lines(_odd_choices), ("MICS320", "MICS329", *_ONE)),
+    "USER_SEGMENT": Together(
+        _explain_segment, _lines(_odd_segments), ("MICS320", "MICS327", *_ONE, "MICS364", "MICS365")
+    ),
+    "USER_IDENTIFIERS_ASSOCIATION_DECLARATIONS": Together(
+        _explain_association, _survey_associations, ("MICS350", "MICS358")
+    ),
+    "USER_IDENTIFIERS_DELETION": Together(
+        _explain_identifier_deletion, _deletions(_odd_identifier_deletions), ("MICS357",)
+    ),
     "USER_DEVICE_POINTS_DELETION": _ANY_DELETION,
     "USER_DEVICE_POINT_DELETION": _ANY_DELETION,
     "USER_POINTS_DELETION": _ANY_DELETION,

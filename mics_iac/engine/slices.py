@@ -63,9 +63,8 @@ def keep_rejects(plan: Plan, world: World) -> None:
                 drop=frozenset(plan.policies[planned.address].drop),
             )
             _write(cut, world.workspace.parent / cut.rejects, how, world)
-            world.tell(
-                Notice(f"{planned.address}: {cut.source}: {cut.dropped:,} invalid records kept in {cut.rejects}")
-            )
+            records = "1 invalid record" if cut.dropped == 1 else f"{cut.dropped:,} invalid records"
+            world.tell(Notice(f"{planned.address}: {cut.source}: {records} kept in {cut.rejects}"))
 
 
 def _write(cut: Cut, target: Path, how: Reading, world: World) -> None:

@@ -264,6 +264,8 @@ def _plan(
     lists = {i: dm for i, (dm, _) in asked.items() if dm in observed.imports or not refresh}
     observed = gather.with_executions(observed, lists, world)
     ledger.extend([entry for _, entry in learn_executions(ledger, observed)])
+    # What failed meanwhile is not loaded after all: it may have to be read as it was sent.
+    desired = fitted(desired, ledger, options, world, check=check)
     return make_plan(desired, observed, ledger, origin=origin, options=options, refreshed=refresh), observed
 
 

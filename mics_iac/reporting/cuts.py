@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from mics_iac.core.state import Cut, Execution
@@ -19,7 +19,10 @@ class Loaded:
 
 
 def by_cut(executions: Iterable[Execution], cuts: Iterable[Cut]) -> list[Loaded]:
-    """The executions in their order, those of one cut together at the place of the first; cuts with none stand last."""
+    """The executions in their order, those of one cut together at the place of the first, part by part.
+
+    Cuts with none stand last.
+    """
     known = standing(cuts)
     cut_of = {piece.sha256: n for n, cut in enumerate(known) for piece in cut.pieces}
     grouped: dict[tuple[str, int | str], list[Execution]] = {}
@@ -28,7 +31,15 @@ def by_cut(executions: Iterable[Execution], cuts: Iterable[Cut]) -> list[Loaded]
         grouped.setdefault(("execution", e.id) if n is None else ("cut", n), []).append(e)
     for n in range(len(known)):
         grouped.setdefault(("cut", n), [])
-    return [Loaded(known[key] if isinstance(key, int) else None, tuple(some)) for (_, key), some in grouped.items()]
+    return [
+        Loaded(known[key], _in_order(known[key], some)) if isinstance(key, int) else Loaded(None, tuple(some))
+        for (_, key), some in grouped.items()
+    ]
+
+
+def _in_order(cut: Cut, executions: Iterable[Execution]) -> tuple[Execution, ...]:
+    places = {piece.sha256: n for n, piece in enumerate(cut.pieces)}
+    return tuple(sorted(executions, key=lambda e: places[e.sha256]))
 
 
 def standing(cuts: Iterable[Cut]) -> list[Cut]:
@@ -78,9 +89,16 @@ def _figures(one: Loaded, cut: Cut) -> str:
     return f"{size(cut.bytes)}{parts}{open_}  sha256:{cut.sha256[:12]}"
 
 
-def part_of(e: Execution, cuts: Sequence[Cut]) -> str:
-    """` [part 3 of 52]`, as far as it is known; nothing for a file in one piece."""
-    of = next((len(cut.pieces) for cut in cuts if any(p.sha256 == e.sha256 for p in cut.pieces)), None)
-    if of is not None and of > 1:
-        return f" [part {e.part} of {of}]"
-    return f" [part {e.part}]" if e.part > 1 else ""
+def part_labels(cuts: Iterable[Cut]) -> Mapping[str, str]:
+    """` [part 3 of 52]` by the sha256 of the part; nothing for a file in one piece."""
+    return {
+        piece.sha256: f" [part {place} of {len(cut.pieces)}]"
+        for cut in standing(cuts)
+        if len(cut.pieces) > 1
+        for place, piece in enumerate(cut.pieces, start=1)
+    }
+
+
+def part_of(e: Execution, labels: Mapping[str, str]) -> str:
+    """Which part of its file it is, as far as that is known."""
+    return labels.get(e.sha256, f" [part {e.part}]" if e.part > 1 else "")

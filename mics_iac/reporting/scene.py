@@ -7,12 +7,13 @@ somebody looks, and where lines go, is the caller's. Not thread-safe.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from mics_iac.core import journal
 from mics_iac.core.observed import SUCCEEDED
-from mics_iac.core.plan import Plan, count
+from mics_iac.core.plan import Plan, Upload, count
 from mics_iac.core.progress import Decided, Failure, Listing, Notice, Reading, Sending, Told, Waiting
 from mics_iac.core.tally import Tally
 from mics_iac.reporting.entries import Narration, progress_line
@@ -30,6 +31,7 @@ class _Loading:
     """What became of the parts of one import so far."""
 
     planned: int
+    noun: str
     ended: int = 0
     loaded: int = 0
     ok: int = 0
@@ -48,6 +50,7 @@ class Scene:
     files_sent: int = 0
     bytes: int = 0
     bytes_sent: int = 0
+    noun: str = "file"
     in_flight: dict[Part, Sending] = field(default_factory=dict)
     failures: int = 0
     unsettled: set[tuple[str, str]] = field(default_factory=set)  # (address, execution) that this run began
@@ -66,7 +69,11 @@ class Scene:
             return
         self.files, self.bytes = len(plan.uploads), sum(u.bytes for u in plan.uploads)
         self._sizes = {(u.address, u.source, u.part): u.bytes for u in plan.uploads}
-        self._imports = {a: _Loading(n) for a, n in Counter(u.address for u in plan.uploads).items()}
+        self.noun = _noun(plan.uploads)
+        by_address: dict[str, list[Upload]] = {}
+        for upload in plan.uploads:
+            by_address.setdefault(upload.address, []).append(upload)
+        self._imports = {address: _Loading(len(some), _noun(some)) for address, some in by_address.items()}
 
     def tell(self, told: Told) -> list[str]:
         """Fold one thing in; the lines that it is worth."""
@@ -115,7 +122,7 @@ class Scene:
     def sending(self) -> str:
         """How many of the files, and of their bytes, have left."""
         sent = self.bytes_sent + sum(s.sent for s in self.in_flight.values())
-        figures = f"{number(self.files_sent)} of {counted(self.files, 'file')}, {size(sent)} of {size(self.bytes)}"
+        figures = f"{number(self.files_sent)} of {counted(self.files, self.noun)}, {size(sent)} of {size(self.bytes)}"
         return f"sending: {figures}"
 
     def _also(self) -> str:
@@ -174,7 +181,7 @@ class Scene:
         if loading.ended != loading.planned:
             return []
         figures = f"{counted(loading.ok, 'record')} ok, {number(loading.rejected)} rejected"
-        return [f"{address}: {number(loading.loaded)} of {counted(loading.planned, 'file')} loaded ({figures})"]
+        return [f"{address}: {number(loading.loaded)} of {counted(loading.planned, loading.noun)} loaded ({figures})"]
 
     def _rationed(self, lines: list[str]) -> list[str]:
         if self.every:
@@ -183,6 +190,11 @@ class Scene:
         self._lines += min(room, len(lines))
         self._unsaid += max(0, len(lines) - room)
         return lines[:room]
+
+
+def _noun(uploads: Sequence[Upload]) -> str:
+    """What these are: files, or parts of files where there are more of them than files."""
+    return "file" if len({(u.address, u.source) for u in uploads}) == len(uploads) else "part"
 
 
 def _decided_lines(plan: Plan) -> list[str]:

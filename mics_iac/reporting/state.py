@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import msgspec
 
 from mics_iac import __version__
 from mics_iac.core.health import saved_state
 from mics_iac.core.observed import ENDED, FAILED, SUCCEEDED
-from mics_iac.core.state import Cut, Execution, ImportState, Incarnation, State
-from mics_iac.reporting.cuts import by_cut, cut_lines, left_out, part_of
+from mics_iac.core.state import Execution, ImportState, Incarnation, State
+from mics_iac.reporting.cuts import by_cut, cut_lines, left_out, part_labels, part_of
 from mics_iac.reporting.figures import counted, number, size
 from mics_iac.reporting.lines import Line, Span, Style, columns, line, safe
 from mics_iac.reporting.remarks import remarks
@@ -78,8 +78,9 @@ def _import_lines(import_: Incarnation, *, replaced: bool) -> list[Line]:
     lines += [line(f"    {key:<14} {value}", hang=19) for key, value in rows.items()]
     if import_.executions or import_.cuts:
         lines.append(line(f"    {counted(len(import_.executions), 'execution')}:"))
+    labels = part_labels(import_.cuts)
     for one in by_cut(import_.executions, import_.cuts):
-        lines += cut_lines(one, pad=6, below=lambda e: _execution_line(e, import_.cuts))
+        lines += cut_lines(one, pad=6, below=lambda e: _execution_line(e, labels))
     lines += [
         line("    ", Span("in doubt", "destroy"), "  ", Span(d.source, solid=True), *_part(d.part), hang=8)
         for d in import_.doubts
@@ -94,7 +95,7 @@ def _import_lines(import_: Incarnation, *, replaced: bool) -> list[Line]:
     return lines
 
 
-def _execution_line(e: Execution, cuts: Sequence[Cut]) -> Line:
+def _execution_line(e: Execution, labels: Mapping[str, str]) -> Line:
     style: Style = "add" if e.status in SUCCEEDED else "destroy" if e.status in FAILED else "change"
     counts = ""
     if e.status in ENDED and e.total_success is not None:
@@ -105,7 +106,7 @@ def _execution_line(e: Execution, cuts: Sequence[Cut]) -> Line:
         Span(f"{e.status:<9}", style),
         "  ",
         Span(e.source, solid=True),
-        part_of(e, cuts),
+        part_of(e, labels),
         Span(figures, "dim"),
         hang=8,
     )

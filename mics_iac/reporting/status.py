@@ -12,7 +12,7 @@ from mics_iac import __version__
 from mics_iac.core.observed import ENDED, FAILED, SUCCEEDED
 from mics_iac.core.state import Execution
 from mics_iac.core.status import ImportStatus, Status
-from mics_iac.reporting.cuts import by_cut, cut_lines, left_out, part_of, standing
+from mics_iac.reporting.cuts import by_cut, cut_lines, left_out, part_labels, part_of, standing
 from mics_iac.reporting.figures import counted, number
 from mics_iac.reporting.lines import Line, Span, Style, columns, line, safe
 from mics_iac.reporting.remarks import remarks
@@ -112,17 +112,18 @@ def _remarks(one: ImportStatus) -> list[Span]:
 
 def _detail(one: ImportStatus, *, every: bool) -> list[Line]:
     lines = []
+    labels = part_labels(one.cuts)
     if every:
         for loaded in by_cut(one.executions, one.cuts):
-            lines += cut_lines(loaded, pad=4, below=lambda e: _execution_line(e, one))
+            lines += cut_lines(loaded, pad=4, below=lambda e: _execution_line(e, labels))
     else:
-        lines += [_execution_line(e, one) for e in one.executions if e.total_failure or e.status not in SUCCEEDED]
+        lines += [_execution_line(e, labels) for e in one.executions if e.total_failure or e.status not in SUCCEEDED]
     doubt = Span("in doubt ", "destroy")
     lines += [line("    ", doubt, Span(d.source, solid=True), Span(_DOUBT, "dim"), hang=8) for d in one.doubts]
     return lines
 
 
-def _execution_line(e: Execution, one: ImportStatus) -> Line:
+def _execution_line(e: Execution, labels: Mapping[str, str]) -> Line:
     counts = "" if e.status not in ENDED else f"  {number(e.total_success or 0)} ok"
     counts += f", {number(e.total_failure)} rejected" if e.total_failure else ""
     return line(
@@ -131,7 +132,7 @@ def _execution_line(e: Execution, one: ImportStatus) -> Line:
         Span(f"{e.status:<9}", _style_of(e.status)),
         "  ",
         Span(e.source, solid=True),
-        Span(f"{part_of(e, one.cuts)}  {counted(e.records, 'record')} sent{counts}", "dim"),
+        Span(f"{part_of(e, labels)}  {counted(e.records, 'record')} sent{counts}", "dim"),
         hang=8,
     )
 

@@ -75,7 +75,8 @@ def _flag(line: Line, key: str) -> str | None:
 def _profile(line: Line) -> str | None:
     if line.get("operation") not in ("UPSERT", "DELETE"):
         return "operation is UPSERT or DELETE"
-    if line["operation"] == "UPSERT" and not isinstance(line.get("user_profile"), dict):
+    profile = line.get("user_profile")
+    if not isinstance(profile, dict) and (profile is not None or line["operation"] == "UPSERT"):
         return "user_profile is missing"
     if line.get("update_strategy") is not None and not _one_of(line["update_strategy"], UPDATE_STRATEGIES):
         return "update_strategy is unknown"
@@ -90,9 +91,10 @@ def _choice(line: Line) -> str | None:
         return "user_choice.$processing_id is missing"
     if line["operation"] == "UPSERT" and not isinstance(line.get("force_replace"), bool):
         return "force_replace is missing"
-    if line["operation"] == "UPSERT" and not _number(choice.get("$choice_ts")):
+    moment = choice.get("$choice_ts")
+    if not _number(moment) and (moment is not None or line["operation"] == "UPSERT"):
         return "user_choice.$choice_ts is missing"
-    return _only_identifier(line) or _flag(choice, "$choice_acceptance_value")
+    return _only_identifier(line) or _flag(line, "force_replace") or _flag(choice, "$choice_acceptance_value")
 
 
 def _segment(line: Line) -> str | None:

@@ -21,7 +21,7 @@ from mics_iac.core.clock import Clock
 from mics_iac.core.content import Content, Slice
 from mics_iac.core.manifest import DOCUMENT_TYPES, SourceSpec
 from mics_iac.errors import Problem
-from mics_iac.sources.kept import Kept, keep, load, save
+from mics_iac.sources.kept import ROOM, Kept, keep, load, save
 from mics_iac.sources.source import Found, Prefix, Reader, Reading, Source, Watch
 
 # Seconds that a file must have stood still: the coarsest clock of a file system has ticks of two.
@@ -31,15 +31,17 @@ _SAVED: Final = 10.0
 
 
 class CachedSource:
-    """A wrapper of the same port. Paths are relative to `root`; what is remembered is in `file`."""
+    """A wrapper of the same port. Paths are relative to `root`; what is remembered is in `file`, of `room` bytes."""
 
-    def __init__(self, inner: Source, *, root: Path, file: Path, clock: Clock) -> None:
+    def __init__(self, inner: Source, *, root: Path, file: Path, clock: Clock, room: int = ROOM) -> None:
         self._inner = inner
         self._root = root
         self._file = file
         self._clock = clock
+        self._room = room
         self._lock = threading.Lock()
         self._entries: dict[str, Kept] | None = None
+        self._by_length: dict[tuple[str, int], list[Kept]] | None = None  # as they were when first asked for
         self._used: dict[str, None] = {}  # keys, in the order of their use
         self._dirty = False
         self._saved = clock.monotonic()
@@ -57,20 +59,35 @@ class CachedSource:
         if known is not None and known.stamp == stamp:
             watch(found.bytes)
             return known.content
-        content = self._touched(known, found, how, watch) or self._inner.read(found, how, watch=watch)
+        content = self._again(known, found, how, watch) or self._inner.read(found, how, watch=watch)
         if stamp and changed < began - _STILL and stamp == self._stamp(found)[0]:
             self._remember(keep(key, stamp, found.bytes, content))
         return content
 
-    def _touched(self, known: Kept | None, found: Found, how: Reading, watch: Watch) -> Content | None:
-        """What is known of a file whose times alone are others: to hash it again costs less than to check it again."""
-        if known is None or known.stored != found.bytes or found.seal is not None or how.document_type is None:
+    def _again(self, known: Kept | None, found: Found, how: Reading, watch: Watch) -> Content | None:
+        """What is known of the same bytes, if times alone are others, or the name: to hash costs less than to check."""
+        if found.seal is not None or how.document_type is None:
             return None
-        alone = Reading(None, csv=False, limit=max(known.bytes, 1))
-        if self._inner.read(found, alone, watch=lambda _: watch(0)).sha256 != known.sha256:
+        alike = self._alike(_key(how, how.document_type, found), found.bytes) if known is None else [known]
+        alike = [one for one in alike if one.stored == found.bytes]
+        if not alike:
+            return None
+        alone = Reading(None, csv=False, limit=max(alike[0].bytes, 1))
+        sha256 = self._inner.read(found, alone, watch=lambda _: watch(0)).sha256
+        same = next((one for one in alike if one.sha256 == sha256), None)
+        if same is None:
             return None
         watch(found.bytes)
-        return known.content
+        return same.content
+
+    def _alike(self, key: str, stored: int) -> list[Kept]:
+        """What is known of other files of that length, read in the same way."""
+        with self._lock:
+            if self._by_length is None:
+                self._by_length = {}
+                for entry in (self._entries or {}).values():
+                    self._by_length.setdefault((_way(entry.key), entry.stored), []).append(entry)
+            return list(self._by_length.get((_way(key), stored), ()))
 
     def _stamp(self, found: Found) -> tuple[str, float]:
         """What can be seen of a file without reading it, and when it changed last; "" where nothing can."""
@@ -104,7 +121,7 @@ class CachedSource:
 
     def _save(self, entries: dict[str, Kept]) -> None:
         first = [entry for key, entry in entries.items() if key not in self._used]
-        save(self._file, [*first, *(entries[key] for key in self._used)])
+        save(self._file, [*first, *(entries[key] for key in self._used)], room=self._room)
         self._dirty = False
         self._saved = self._clock.monotonic()
 
@@ -134,6 +151,11 @@ class CachedSource:
 
 def _key(how: Reading, document_type: str | None, found: Found) -> str:
     return f"{_how(how)} {document_type or '-'} {found.path}"
+
+
+def _way(key: str) -> str:
+    """The part of a key that tells how a file was read."""
+    return " ".join(key.split(" ", 2)[:2])
 
 
 @lru_cache(maxsize=256)

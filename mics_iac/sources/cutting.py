@@ -43,6 +43,12 @@ class Filter(Protocol):
         ...
 
 
+def behind(sieve: Filter, *, csv: bool, header: bytes) -> Filter:
+    """The same, as it must be for what does not stand at the beginning: what is told of a whole file was told there."""
+    sieve.feed(header if csv else b"{}\n")
+    return sieve
+
+
 @dataclass(frozen=True, slots=True)
 class Cut:
     """What became of a content.
@@ -73,6 +79,16 @@ class _Run:
     parts: list[Part] = field(default_factory=list)
     overlong: int = 0
     lines: list[int] = field(default_factory=list)
+
+    def new_sieve(self) -> Filter | None:
+        """A sieve for what comes next."""
+        if self.sieve is None:
+            return None
+        return self.sieve() if self.at == 0 else behind(self.sieve(), csv=self.csv, header=self.header)
+
+    def drop(self, dropped: bytes, *, last: bool = False) -> None:
+        """Count records that were dropped; the last one of a stretch may be without its newline."""
+        self.dropped.feed(dropped + b"\n" if last and dropped and not dropped.endswith(b"\n") else dropped)
 
     def tell_overlong(self, line: int) -> None:
         self.overlong += 1
@@ -187,14 +203,19 @@ class _Gap:
 
     def __init__(self, run: _Run) -> None:
         self._run = run
+        self._sieve = run.new_sieve()
 
     def feed(self, block: bytes) -> None:
-        self._run.whole.update(block)
-        self._run.at += len(block)
-        self._run.newlines += block.count(b"\n")
+        run = self._run
+        run.whole.update(block)
+        run.at += len(block)
+        run.newlines += block.count(b"\n")
+        if self._sieve is not None:
+            run.drop(self._sieve.feed(block)[1])
 
     def end(self) -> None:
-        """Nothing comes of it."""
+        if self._sieve is not None:
+            self._run.drop(self._sieve.end()[1], last=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,17 +239,14 @@ class _Stretch:
         self._given = given
         self._ends = ends_of(csv=run.csv)
         self._counter = counter_of(csv=run.csv, count=run.count)
-        self._sieve = run.sieve() if run.sieve else None
+        self._sieve = run.new_sieve()
         self._held = 0  # bytes that the sieve holds back
         header = run.header if run.at else b""
-        if header:
-            self._counter.feed(header)
-            if self._sieve:
-                self._sieve.feed(header)
+        self._counter.feed(header)
         self._ahead = header.count(b"\n")  # lines that were counted and are none of the stretch
         self._newlines = 0
         self._start, self._before = run.at, 0  # of the part under way: where it begins, newlines before it
-        self._sent = len(header)
+        self._sent = self._begun = len(header)  # sent by now; at the beginning of the part
         self._lines = self._records = 0  # counted before it
         self._mark: _Mark | None = None
         # Until the first part ends, it is all of the content: hashed once.
@@ -256,7 +274,7 @@ class _Stretch:
         if piece:
             kept, dropped = sieve.feed(piece)
             self._held += len(piece) - len(kept) - len(dropped)
-            self._run.dropped.feed(dropped)
+            self._run.drop(dropped)
             self._newlines += piece.count(b"\n")
             self._add(piece, kept, len(kept) if whole and not self._held else None)
 
@@ -296,6 +314,10 @@ class _Stretch:
     def _close(self, mark: _Mark, *, last: bool = False) -> None:
         """End the part under way at the mark, and begin the next one with what came behind it."""
         run = self._run
+        if self._sieve is not None and mark.sent == self._begun and not last:
+            # So far all was dropped: what is dropped belongs to the part whose records come behind it.
+            self._before, self._mark = mark.newlines, None
+            return
         records = mark.records - self._records
         alone = last and self._start == 0 and self._sieve is None and mark.sent <= self._limit
         if records and mark.sent > self._limit:
@@ -305,7 +327,8 @@ class _Stretch:
             number = len(run.parts) + 1
             run.parts.append(Part(number, self._start, mark.at, mark.digest.hexdigest(), mark.sent, lines, records))
         self._start, self._before = mark.at, mark.newlines
-        self._sent += len(run.header) - mark.sent
+        self._begun = len(run.header)
+        self._sent += self._begun - mark.sent
         self._lines, self._records = mark.lines - run.header.count(b"\n"), mark.records
         self._digest = self._tail
         self._mark = None
@@ -315,7 +338,7 @@ class _Stretch:
         run = self._run
         if self._sieve is not None:
             kept, dropped = self._sieve.end()
-            run.dropped.feed(dropped if not dropped or dropped.endswith(b"\n") else dropped + b"\n")
+            run.drop(dropped, last=True)
             self._add(b"", kept, None)
         counter = self._counter
         if run.at > self._start or self._given or not run.parts:

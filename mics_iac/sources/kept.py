@@ -22,7 +22,7 @@ from mics_iac.documents.rules import VERSION
 # Of this file and of how files are cut.
 _FORMAT: Final = 1
 # The most bytes that are written, and that are looked at.
-_MOST: Final = 64 * 1024 * 1024
+ROOM: Final = 64 * 1024 * 1024
 # A file of more parts is not kept.
 _PARTS: Final = 10_000
 
@@ -81,7 +81,7 @@ def load(path: Path) -> list[Kept]:
     collecting = gc.isenabled()
     gc.disable()  # it would walk tens of thousands of new values again and again, none of which it can let go of
     try:
-        if path.stat().st_size > _MOST:
+        if path.stat().st_size > ROOM:
             return []
         head, _, body = path.read_bytes().partition(b"\n")
         if msgspec.json.decode(head, type=_Head) != _head(body):
@@ -94,10 +94,10 @@ def load(path: Path) -> list[Kept]:
             gc.enable()
 
 
-def save(path: Path, entries: Iterable[Kept]) -> None:
-    """Replace the file, as far as there is room in it: by those used last."""
+def save(path: Path, entries: Iterable[Kept], *, room: int = ROOM) -> None:
+    """Replace the file, by the last of the entries as far as there is room for them."""
     chosen: list[bytes] = []
-    room = _MOST - 1024
+    room -= 1024
     for entry in reversed(list(entries)):
         text = msgspec.json.encode(entry)
         room -= len(text) + 2

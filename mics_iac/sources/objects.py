@@ -7,6 +7,7 @@ count of bytes. What opens a bucket is `clouds`'; what the bytes mean is not kno
 from __future__ import annotations
 
 import random
+import re
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -48,6 +49,10 @@ ENDPOINTS: Mapping[BucketKind, tuple[str, ...]] = {
     "gs": ("GOOGLE_BASE_URL",),
     "az": ("AZURE_STORAGE_ENDPOINT", "AZURE_ENDPOINT"),
 }
+
+
+# What is said where a range begins behind the end of an object.
+_TOO_SHORT = re.compile(r"status code: 416\b|Wanted range starting at")
 
 
 class ObjectSource:
@@ -295,7 +300,7 @@ class _Opener:
         except Exception as error:
             if is_missing(error):
                 raise gone(path) from error
-            if "416" in str(error) or "Wanted range" in str(error):
+            if _TOO_SHORT.search(str(error)):
                 raise not_planned(path, f"it holds no more than {at:,} bytes") from error
             raised = self._bucket.translated(error)
             if isinstance(raised, _OddKey):

@@ -34,14 +34,20 @@ _HUGE: Final = 64_000_000
 
 
 class PooledSource:
-    """Files below `root`, read by `inner` here or in up to `most` processes."""
+    """Files below `root`, read by `inner` here or in up to `most` processes.
 
-    def __init__(self, inner: Source, *, root: Path, most: int | None = None, after: int = _MANY) -> None:
+    None is started for the first `after` bytes. A file of `huge` bytes may be hashed by one and checked by another.
+    """
+
+    def __init__(
+        self, inner: Source, *, root: Path, most: int | None = None, after: int = _MANY, huge: int = _HUGE
+    ) -> None:
         self._inner = inner
         self._root = root
         self._most = _processors() if most is None else most
         self._workers = Workers(root, self._most)
         self._after = after
+        self._huge = huge
         self._asked = 0
         self._lock = threading.Lock()
 
@@ -52,7 +58,7 @@ class PooledSource:
         told = _Told(watch)
         try:
             with self._workers.one() as worker:
-                if found.bytes >= _HUGE and format_of(found.path) is None:
+                if found.bytes >= self._huge and format_of(found.path) is None:
                     with self._workers.another() as other:
                         if other is not None and (content := self._abreast(worker, other, found, how, told)):
                             return content

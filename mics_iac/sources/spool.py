@@ -21,6 +21,7 @@ from typing import IO
 from mics_iac.core.content import Slice
 from mics_iac.documents.check import Sieve
 from mics_iac.errors import SourceFailed
+from mics_iac.sources.cutting import Filter, behind
 from mics_iac.sources.flow import Flow
 from mics_iac.sources.planned import changed, check
 from mics_iac.sources.raw import Stored
@@ -160,9 +161,11 @@ def _fill(file: IO[bytes], flow: Flow, part: Slice) -> None:
     header = flow.header() if part.csv and part.start else b""
     write(header)
     end = None if part.whole else part.end
-    if part.drop and part.document_type is not None:
-        sieve = Sieve(part.document_type, csv=part.csv, drop=part.drop)
-        sieve.feed(header)
+    untouched = not part.whole and part.bytes == len(header) + part.end - part.start
+    if part.drop and part.document_type is not None and not untouched:
+        sieve: Filter = Sieve(part.document_type, csv=part.csv, drop=part.drop)
+        if part.start:
+            sieve = behind(sieve, csv=part.csv, header=header)
         flow.copy(part.start, end, lambda block: write(sieve.feed(block)[0]))
         write(sieve.end()[0])
     else:

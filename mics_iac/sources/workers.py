@@ -76,6 +76,11 @@ class Worker:
         return answer
 
     @property
+    def process_id(self) -> int:
+        """As the system knows it."""
+        return self._process.pid
+
+    @property
     def alive(self) -> bool:
         """Whether it may be given a job."""
         return not self._jobs.closed and self._process.poll() is None

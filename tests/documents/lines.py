@@ -133,6 +133,8 @@ def texts(draw: st.DrawFn, document_type: str) -> bytes:
             text = b" \t" + text + b" \r"
         case "end":
             text += draw(st.sampled_from(PIECES))
+        case _:
+            pass
     return text.replace(b"\n", b"")
 
 

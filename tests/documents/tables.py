@@ -58,6 +58,8 @@ def rows(draw: st.DrawFn) -> str:
             return draw(st.sampled_from(["", " ", "\t", '""']))
         case "raw":
             return ",".join(cells)
+        case _:
+            pass
     always = draw(st.booleans())
     return ",".join(_quoted(cell) if always or set(cell) & set('",\n\r') else cell for cell in cells)
 

@@ -6,7 +6,7 @@ import itertools
 from collections.abc import Sequence
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from mics_iac.documents.cutting import Cutter, TooLong
@@ -50,6 +50,8 @@ def test_any_blocks_of_csv_give_the_same_report(text: bytes, places: list[int]) 
 @given(data=st.data(), csv=st.booleans())
 def test_records_and_lines_are_counted_as_everywhere(data: st.DataObject, *, csv: bool) -> None:
     text = data.draw(st.one_of(tables(), files("USER_PROFILE"), st.binary(max_size=60)))
+    # A row that is nothing but an unclosed quote is no record to the counter.
+    assume(not csv or text.count(b'"') % 2 == 0)
     counter = CsvCounter() if csv else LineCounter()
     counter.feed(text)
     report = report_of("USER_SEGMENT", text, csv=csv)

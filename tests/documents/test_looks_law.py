@@ -10,7 +10,11 @@ from hypothesis import strategies as st
 
 from mics_iac.documents.explaining import explain_text, rules_of
 from tests.documents.lines import TYPES, texts
+from tests.documents.pages import codes_of
 from tests.documents.reading import of_records, report_of
+
+# What is told of any text, whatever its type.
+TEXT = {"MICS303", "MICS306", "MICS307", "MICS308", "MICS311", "MICS312", "MICS313"}
 
 
 @pytest.mark.parametrize("document_type", sorted(set(TYPES) - {"USER_DEVICE_POINT_DELETION"}))
@@ -23,3 +27,4 @@ def test_whatever_is_taken_at_once_has_no_flaw_on_a_closer_look(document_type: s
     report = report_of(document_type, b"{}\n" + b"\n".join(lines))
     first = Counter(flaw.code for flaw in explain_text(b"{}", *rules_of(document_type)).flaws)
     assert of_records(report) == looked + first
+    assert of_records(report).keys() <= codes_of(document_type) | TEXT

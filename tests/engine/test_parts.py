@@ -8,7 +8,7 @@ from collections import Counter
 
 import pytest
 
-from mics_iac.core.plan import Skip, Upload
+from mics_iac.core.plan import Skip, Stuck, Upload
 from mics_iac.engine import workflow
 from mics_iac.errors import GuardRefused, PlanStale
 from mics_iac.sandbox.faults import Fault
@@ -98,6 +98,21 @@ def test_a_lost_answer_is_settled_for_the_part_alone(big: Rig, kind: str, nth: i
     assert records(big) == once(BIG)
 
 
+def test_a_part_that_failed_unseen_is_sent_again_as_it_was_cut(big: Rig) -> None:
+    big.limit(wait=False)
+    big.fault(Fault("ends_failed", nth=3))
+    big.apply()
+    big.limit(wait=True)
+    big.clock.sleep(3600)
+    declare(big, split="3kB")
+    plan = big.plan()
+    assert not plan.refusals
+    assert [type(a) for a in plan.actions if hasattr(a, "source")].count(Stuck) == 1
+    assert big.apply(retry_failed=True).exit_code == 7  # this run saw it fail, and sent it again
+    assert records(big) == once(BIG)
+    assert big.plan().empty
+
+
 def test_a_part_is_read_again_as_it_was_planned(big: Rig) -> None:
     saved = big.plan()
     big.write("data/big.ndjson", BIG.replace("CUST-000029", "CUST-100029"))
@@ -131,6 +146,20 @@ def test_of_a_grown_file_the_tail_is_loaded(big: Rig, split: str, name: str) -> 
         assert big.apply().exit_code == 0
         assert records(big) == once(BIG, *logs[:length])
         assert big.plan().empty
+
+
+def test_the_state_of_a_log_grows_with_the_log_alone(rig: Rig) -> None:
+    declare(rig, on_growth="tail", split="100MB")
+    log = ""
+    for hour in range(30):
+        log += visits(hour * 10, 1)
+        rig.write("data/log.ndjson", log)
+        rig.apply()
+    assert records(rig) == once(log)
+    cuts = rig.state().imports["fr/visits"].current.cuts
+    assert sum(len(cut.pieces) for cut in cuts) < 60
+    rig.write("data/log.ndjson", visits(0, 1) + visits(10, 1))
+    assert rig.plan().empty
 
 
 def test_a_file_that_grew_while_half_of_it_was_loaded_is_finished(big: Rig) -> None:

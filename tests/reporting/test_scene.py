@@ -59,6 +59,13 @@ def test_where_it_stands() -> None:
     assert scene.unsettled == {("fr/a", "93")}
 
 
+def test_parts_are_called_so() -> None:
+    scene = Scene()
+    scene.expect(plan(*(upload("fr/a", "data/big.ndjson", size=100, records=10, part=n) for n in (1, 2))))
+    assert scene.now() == "sending: 0 of 2 parts, 0 B of 200 B"
+    assert [*load(scene, 1), *load(scene, 2)] == ["fr/a: 2 of 2 parts loaded (20 records ok, 0 rejected)"]
+
+
 def test_remote_files_are_read_before_anything_is_known_to_send() -> None:
     scene = Scene()
     scene.tell(Listing(2, 2))

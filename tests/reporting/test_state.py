@@ -24,9 +24,9 @@ def cut(source: str, *numbers: int, **others: object) -> Cut:
 BIG, LOG, REMOTE, BAD = "data/big.ndjson", "data/log.ndjson", "s3://acme/1.ndjson", "data/bad.ndjson"
 EXECUTIONS = (
     execution(0, "data/small.ndjson"),
-    execution(1, BIG),
-    execution(5, LOG),
     execution(2, BIG, part=2, status="FAILED"),
+    execution(5, LOG),
+    execution(1, BIG),
     execution(6, LOG, part=2),
     execution(8, REMOTE),
     execution(9, BAD),
@@ -57,6 +57,7 @@ def test_parts_stand_under_their_file() -> None:
 def test_a_file_that_grew_is_there_once() -> None:
     assert shown().count(f"\n      {LOG}  ") == 1
     assert f"\n      {LOG}  3.0 kB in 3 parts, 2 sent" in shown()
+    assert f"{LOG} [part 2 of 3]" in shown()
 
 
 def test_what_a_store_said_and_what_was_left_out() -> None:
