@@ -32,12 +32,17 @@ Decided = Upload | Fetch | Skip | Stuck
 
 @dataclass(slots=True)
 class Loads:
-    """What was decided on the sources of one import; `stops` is why nothing more may be loaded of an ordered one."""
+    """What was decided on the sources of one import.
+
+    `judged` are the paths of those whose records matter: not all of them is loaded. `stops` is why nothing more may be
+    loaded of an ordered import.
+    """
 
     actions: list[Decided] = field(default_factory=list)
     refusals: list[Refused] = field(default_factory=list)
     cuts: list[SourceCut] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
+    judged: set[str] = field(default_factory=set)
     stops: str | None = None
 
 
@@ -95,6 +100,7 @@ class Loading:
             for skip in self._skips(target, source, whole):
                 self._take(target, skip, loads)
             return
+        loads.judged.add(source.path)
         refused = self._refusal(target, source, content, again=again)
         given = () if again else given_pieces(history, source, on_growth=wanted.declared.on_growth)
         if any((part.start, part.end) != (p.start, p.end) for part, p in zip(content.parts, given, strict=False)):
@@ -116,6 +122,8 @@ class Loading:
             else:
                 sends = isinstance(self._take(target, decided, loads), Upload) or sends
                 pieces.append(Piece(part.start, part.end, decided.sha256))
+        if not content.parts:
+            self._take(target, verdicts.emptied(wanted, source.path, content), loads)
         if sends:
             self._planned[*wanted.settings.kind, content.sha256] = (wanted.address, source.path)
         if len(pieces) == len(content.parts):

@@ -12,7 +12,7 @@ import msgspec
 
 from mics_iac.core.place import StatePlace
 from mics_iac.core.settings import Settings
-from mics_iac.core.state import Cut
+from mics_iac.core.state import NOTHING, Cut
 from mics_iac.documents.report import Finding
 from mics_iac.errors import MicsError
 
@@ -308,7 +308,7 @@ def count(plan: Plan) -> Counts:
         load=len(loads),
         load_bytes=sum(a.bytes for a in loads),
         load_records=sum(a.records for a in loads),
-        loaded=sum(isinstance(a, Skip) for a in plan.actions),
+        loaded=sum(isinstance(a, Skip) and a.sha256 != NOTHING for a in plan.actions),
         stuck=sum(isinstance(a, Stuck) for a in plan.actions),
         fetch=len(plan.fetches),
         fetch_bytes=sum(a.bytes for a in plan.fetches),

@@ -11,11 +11,11 @@ from shlex import quote
 
 import msgspec
 
-from mics_iac.core.content import Part
+from mics_iac.core.content import Content, Part
 from mics_iac.core.desired import DesiredImport, Grown, SourceFile
 from mics_iac.core.loaded import Loaded, OpenDoubt
 from mics_iac.core.plan import Fetch, Refused, Skip, Stuck, Upload
-from mics_iac.core.state import Cut, Piece
+from mics_iac.core.state import NOTHING, Cut, Piece
 
 
 def upload(wanted: DesiredImport, source: SourceFile, part: Part, reason: str, *, again: bool = False) -> Upload:
@@ -39,6 +39,11 @@ def upload(wanted: DesiredImport, source: SourceFile, part: Part, reason: str, *
 def skip(wanted: DesiredImport, path: str, part: Part, reason: str) -> Skip:
     """A part that is loaded."""
     return Skip(wanted.address, path, part.number, part.sha256, part.bytes, part.records, reason)
+
+
+def emptied(wanted: DesiredImport, path: str, content: Content) -> Skip:
+    """A source of which nothing is sent, since none of its records is valid."""
+    return Skip(wanted.address, path, 1, NOTHING, content.bytes, 0, "none of its records is valid: all are left out")
 
 
 def stuck(wanted: DesiredImport, path: str, part: Part, reason: str) -> Stuck:
