@@ -9,6 +9,7 @@ import hashlib
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
+from mics_iac.core.consent import strayed
 from mics_iac.core.desired import Desired, settings_of
 from mics_iac.core.health import Health
 from mics_iac.core.inquiry import failed_in, pins_of, settings_in, to_ask, to_check, to_list
@@ -17,7 +18,7 @@ from mics_iac.core.ledger import Ledger
 from mics_iac.core.observed import Observed
 from mics_iac.core.outcome import Outcome, Recovery
 from mics_iac.core.place import describe
-from mics_iac.core.plan import Base, Create, Effect, Fetch, Options, Plan, Skip, Upload, fingerprint
+from mics_iac.core.plan import Base, Create, Options, Plan, Skip, fingerprint
 from mics_iac.core.planner import Origin, make_plan
 from mics_iac.core.progress import Decided, Failure, Notice
 from mics_iac.core.records import invalid
@@ -80,8 +81,8 @@ def apply(
             desired = fetched(desired, ((a.address, a.source) for a in decided.fetches), project.world)
             before = decided
             decided, observed = _plan(project, desired, Ledger(state), options, refresh=refresh)
-            _refuse_moved(before, decided)
             _refuse(decided)
+            _refuse_strayed(before, decided)
             project.world.tell(Decided(decided))
         return _carry_out(project, decided, observed, held, tally)
 
@@ -296,17 +297,10 @@ def _refuse(decided: Plan) -> None:
         )
 
 
-def _refuse_moved(before: Plan, decided: Plan) -> None:
-    """What was approved stands: the remote objects that were read now may have become parts, and nothing else."""
-    fetched = {(a.address, a.source) for a in before.fetches}
-
-    def others(plan: Plan) -> list[Effect]:
-        return [a for a in plan.effects if not isinstance(a, Upload | Fetch) or (a.address, a.source) not in fetched]
-
-    if others(before) != others(decided):
-        raise PlanStale(
-            "the plan changed while remote files were read", moved=("what is there on the platform",), remedy=_AGAIN
-        )
+def _refuse_strayed(approved: Plan, now: Plan) -> None:
+    """What was approved stands: what was read now may have become parts to load, and nothing else more."""
+    if moved := tuple(strayed(approved, now)):
+        raise PlanStale("the plan changed while remote files were read", moved=moved, remedy=_AGAIN)
 
 
 def _carry_out(project: Project, decided: Plan, observed: Observed, held: Held, tally: Tally) -> Outcome:
