@@ -25,6 +25,7 @@ from mics_iac.core.records import invalid
 from mics_iac.core.state import State
 from mics_iac.core.status import ImportStatus, Status
 from mics_iac.core.tally import Tally
+from mics_iac.core.wording import listed
 from mics_iac.engine import gather
 from mics_iac.engine.execute import execute
 from mics_iac.engine.files import fetched, find_files, fitted, read_desired
@@ -32,7 +33,7 @@ from mics_iac.engine.holding import holding
 from mics_iac.engine.manifest_files import read_manifest_texts
 from mics_iac.engine.project import Project
 from mics_iac.engine.slices import keep_rejects, read_through, slice_of
-from mics_iac.errors import GuardRefused, MicsError, PlanStale, SourceFailed
+from mics_iac.errors import GuardRefused, MicsError, PlanStale, SourceFailed, UsageError
 from mics_iac.store.held import Held
 from mics_iac.store.history import peek
 from mics_iac.store.survey import health, survey
@@ -88,8 +89,17 @@ def apply(
 
 
 def apply_saved(project: Project, saved: Plan, *, approve: Callable[[Plan], bool]) -> Outcome:
-    """Do exactly what a saved plan says; PlanStale, naming all that moved, if anything it rests on did."""
+    """Do exactly what a saved plan says; PlanStale, naming all that moved, if anything it rests on did.
+
+    UsageError for a plan that does not say what is to be loaded of some remote object, since it was not read.
+    """
     world = project.world
+    if saved.fetches:
+        unread = listed((f.source for f in saved.fetches), last="and")
+        raise UsageError(
+            f"the saved plan does not say what is to be loaded of {unread}: it was made without reading that",
+            remedy="plan again with `fetch=True`, and save that",
+        )
     if project.state != saved.state:
         here, there = (describe(at) if at is not None else "the sandbox's own" for at in (project.state, saved.state))
         raise PlanStale(

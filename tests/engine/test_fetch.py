@@ -8,7 +8,7 @@ import pytest
 
 from mics_iac.core.desired import settings_of
 from mics_iac.core.plan import Fetch, Plan, Skip, Upload
-from mics_iac.errors import GuardRefused, PlanStale, RecordsInvalid
+from mics_iac.errors import GuardRefused, PlanStale, RecordsInvalid, UsageError
 from mics_iac.sandbox.faults import Fault
 from tests.engine.test_parts import once, records
 from tests.engine.test_records import BAD
@@ -170,3 +170,14 @@ def test_what_moves_on_the_platform_while_objects_are_read_is_told(rig: Rig, s3:
         rig.apply(approve=approve)
     assert caught.value.moved == ("fr/visits: what would be done with its import",)
     assert records(rig) == once()
+
+
+def test_a_saved_plan_that_left_an_object_unread_is_not_applied(rig: Rig, s3: Far) -> None:
+    declare(rig, s3)
+    s3.put("a.ndjson", BIG.encode())
+    saved = rig.plan()
+    assert saved.fetches
+    with pytest.raises(UsageError, match=r"a\.ndjson") as caught:
+        rig.apply_saved(saved)
+    assert "fetch=True" in (caught.value.remedy or "")
+    assert rig.calls("POST") == []
