@@ -192,10 +192,10 @@ class Ledger:
     def open_doubts(self) -> list[OpenDoubt]:
         """Every upload whose answer was lost and was not settled yet, by address."""
         return [
-            OpenDoubt(address, import_.id, import_.settings.kind, doubt.source, doubt.sha256, askable=not import_.gone)
+            OpenDoubt(address, import_.id, import_.settings.kind, d.source, d.part, d.sha256, askable=not import_.gone)
             for address, slot in sorted(self._slots.items())
             for import_ in slot.all()
-            for doubt in import_.doubts.values()
+            for d in import_.doubts.values()
         ]
 
     def doubting(self) -> list[Doubting]:

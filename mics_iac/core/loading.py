@@ -275,13 +275,13 @@ class Loading:
             return verdicts.skip(wanted, source.path, part, verdicts.where(loaded, held, source.path))
         lost_sight = next((f for f in mine if f.lost_sight), None)
         if lost_sight is not None and not again:
-            return verdicts.unseen(wanted, source.path, part, lost_sight)
+            return verdicts.unseen(wanted, source, part, lost_sight)
         if not wanted.declared.allow_shared_content:
             other = next((f for f in found if not f.failed and f not in mine), None)
             if other is not None or planned is not None:
                 return verdicts.shared(wanted, source.path, other, planned)
         if part.sha256 in target.lost:
-            return verdicts.lost(wanted, source.path, target.lost[part.sha256])
+            return verdicts.lost(wanted, source, target.lost[part.sha256])
         if part.sha256 in target.elsewhere:
             why = f"the answer to its upload into {target.elsewhere[part.sha256]} was lost: apply settles that first"
             return msgspec.structs.replace(verdicts.upload(wanted, source, part, why), doubted=True)
