@@ -58,9 +58,11 @@ def _broken(at: Path | int, message: str) -> Header:
 
 
 def _twice(cells: Sequence[Cell], names: Sequence[str]) -> Iterator[Flaw]:
-    for number, (cell, name) in enumerate(zip(cells, names, strict=True)):
-        if name and name in names[:number]:
+    met: set[str] = set()
+    for cell, name in zip(cells, names, strict=True):
+        if name and name in met:
             yield Flaw("MICS372", cell.start, f"the column {shown(name)} is there twice: remove one")
+        met.add(name)
 
 
 def _missing(names: Sequence[str]) -> Iterator[Flaw]:
