@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from mics_iac.documents.cutting import Cutter, TooLong
+from mics_iac.documents.cutting import LONGEST, Cutter, TooLong
 from mics_iac.documents.ndjson import Lines
 from mics_iac.documents.notes import Flaw, Looked
 from mics_iac.documents.report import SHOWN, Finding, Report
@@ -16,6 +16,7 @@ from mics_iac.documents.table import Rows
 
 # The vendor advises bulk import from about so many records a file on (mediarithmics-api.md 5.1, documented).
 _FEW = 1_000
+_TOO_LONG = f"the record is longer than {LONGEST // 1024**2} MiB: it is not looked at, divide or shorten it"
 _UNTOLD = frozenset({"USER_IDENTIFIERS_DISSOCIATION_DECLARATIONS"})
 
 
@@ -65,7 +66,7 @@ class Checker:
     def _take_long(self, piece: TooLong) -> None:
         if piece.first:
             self._long = _Long()
-            self._note(self._lines + 1, "MICS309", "the record is longer than 16 MiB: it is not looked at, shorten it")
+            self._note(self._lines + 1, "MICS309", _TOO_LONG)
         self._long.take(piece.data)
         if piece.last:
             self._lines += self._long.lines

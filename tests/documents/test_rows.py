@@ -133,6 +133,18 @@ def test_a_cell_may_be_longer_than_the_standard_library_lets_it_be() -> None:
     assert check(f"{HEADER}\nUPDATE,,C,,,5,,0,,{bag}\nUPSERT,,C,,,5,,0,,{bag}") == [(3, 1, "MICS322", "operation")]
 
 
+def test_a_row_is_refused_as_soon_as_it_is_too_wide() -> None:
+    wide = report_of("USER_SEGMENT", f"{SHORT}\nUPDATE,C,5,0,,,\nUPDATE,C,5\n".encode(), csv=True)
+    assert [f.message.split(":")[0] for f in wide.findings if f.code == "MICS373"] == [
+        "the row has more cells, the header 4",
+        "the row has 3 cells, the header 4",
+    ]
+
+
+def test_a_header_has_no_more_columns_than_a_sheet() -> None:
+    assert found(report_of("USER_SEGMENT", SHORT.encode() + b"," * 16_381 + b"\nUPSERT", csv=True))[0][2] == "MICS370"
+
+
 def test_a_header_of_many_columns_is_read_in_a_time_that_grows_with_it_alone() -> None:
     def seconds(columns: int) -> float:
         row = ",".join(f"c{number}" for number in range(columns)).encode()
