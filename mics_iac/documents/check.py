@@ -9,7 +9,7 @@ from collections import Counter
 
 from mics_iac.documents.cutting import LONGEST, Cutter, TooLong
 from mics_iac.documents.ndjson import Lines
-from mics_iac.documents.notes import Flaw, Looked
+from mics_iac.documents.notes import BLANK, Flaw, Looked
 from mics_iac.documents.report import SHOWN, Finding, Report
 from mics_iac.documents.rules import RULES
 from mics_iac.documents.table import Rows
@@ -54,6 +54,11 @@ class Checker:
             self._counts[flaw.code] += 1
             if self._counts[flaw.code] <= SHOWN:
                 self._show(piece, number, flaw)
+        if looked.blanks:
+            told = self._counts[BLANK.code]
+            self._counts[BLANK.code] += len(looked.blanks)
+            for number in looked.blanks[: max(0, SHOWN - told)]:
+                self._show(piece, number, BLANK)
         if looked.hashes:
             self._measure(piece, looked)
         self._lines += looked.lines
@@ -150,6 +155,8 @@ class Sieve:
             return (b"", piece.data) if "MICS309" in self._drop else (piece.data, b"")
         looked = self._judge.look(piece)
         bad = {number for number, flaw in looked.flaws if flaw.code in self._drop} - {looked.header}
+        if BLANK.code in self._drop:
+            bad.update(looked.blanks)
         if not bad:
             return piece, b""
         records = self._judge.records(piece)

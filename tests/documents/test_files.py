@@ -11,8 +11,9 @@ import pytest
 from mics_iac.documents.cutting import LONGEST
 from mics_iac.documents.explaining import ENOUGH
 from mics_iac.documents.report import SHOWN
+from mics_iac.documents.rules import RULES
 from tests.documents.lines import GOOD, HASH, TOUCH
-from tests.documents.reading import found, of_records, only, report_of
+from tests.documents.reading import found, of_records, only, report_of, sieved
 
 PROFILE = GOOD["USER_PROFILE"][0]
 
@@ -68,6 +69,26 @@ def test_blank_lines_are_no_records() -> None:
     report = report_of("USER_PROFILE", f"\n{PROFILE}\n \t\n{PROFILE}\n\n".encode())
     assert (report.lines, report.records, of_records(report)) == (5, 2, {"MICS312": 3})
     assert [line for line, *_ in found(report)] == [1, 3, 5]
+
+
+def test_blank_lines_among_others_are_passed_over_wherever_they_stand() -> None:
+    lines = [PROFILE, "", '{"operation":"DELETE"}', " ", PROFILE, "\t", '{"operation":"é"']
+    text = "".join(f"{line}\n" for line in lines).encode()
+    once = report_of("USER_PROFILE", text)
+    report = report_of("USER_PROFILE", *[text * 1000] * 3)
+    assert of_records(report) == {code: 3000 * number for code, number in of_records(once).items()}
+    assert (report.lines, report.records) == (3000 * once.lines, 3000 * once.records)
+    assert [f.line for f in report.findings if f.code == "MICS312"][:5] == [2, 4, 6, 9, 11]
+    every = frozenset(RULES)
+    kept, dropped = sieved("USER_PROFILE", *[text * 1000] * 3, csv=False, drop=every)
+    assert kept == f"{PROFILE}\n".encode() * 6000
+    assert len(kept) + len(dropped) == 3000 * len(text)
+
+
+def test_a_file_of_blank_lines_takes_less_than_a_microsecond_for_each() -> None:
+    begun = time.process_time()
+    assert report_of("USER_PROFILE", *[b"\n" * 250_000] * 4).counts == {"MICS301": 1, "MICS312": 1_000_000}
+    assert time.process_time() - begun < 1
 
 
 def test_few_records_are_warned_of() -> None:
