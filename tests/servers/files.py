@@ -80,7 +80,7 @@ class Files:
                 told = {"ETag": f'W/"{mark}"'}
             case "date":
                 told = {"Last-Modified": f"Thu, 15 Jan 2026 07:{minute:02}:{second:02} GMT"}
-            case "nothing":
+            case _:
                 told = {}
         return {**told, "Content-Type": "application/octet-stream", **self.more}
 
