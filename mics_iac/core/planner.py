@@ -168,7 +168,7 @@ class _Planner:
             self.refusals.extend(loads.refusals)
             self.cuts.extend(loads.cuts)
             self.warnings.extend(loads.warnings)
-            self.checked.extend(findings_of(wanted, loads))
+            self.checked.extend(findings_of(wanted, loads.actions, loads.cuts, of=loads.judged))
 
     def _decide(self, wanted: DesiredImport, held: str) -> list[Action]:
         import_id, known = self.ledger.import_id(held), self.ledger.settings(held)

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Collection, Iterable, Iterator, Sequence
 
 from mics_iac.core.desired import DesiredImport, SourceFile
 from mics_iac.core.manifest import Import
-from mics_iac.core.plan import Checked, Upload
+from mics_iac.core.plan import Action, Checked, SourceCut, Upload
 from mics_iac.documents.report import Report
 from mics_iac.documents.rules import RULES, errors_of
 from mics_iac.errors import Problem, RecordsInvalid
-
-if TYPE_CHECKING:
-    from mics_iac.core.loading import Loads
 
 
 def error_codes(declared: Import) -> frozenset[str]:
@@ -28,13 +24,18 @@ def dropped_codes(declared: Import) -> frozenset[str]:
     return frozenset(code for code in error_codes(declared) if RULES[code].scope == "record")
 
 
-def findings_of(wanted: DesiredImport, loads: Loads) -> Iterator[Checked]:
-    """What was found in the sources of which something is sent, or left out, of those with anything to tell."""
-    sent = {a.source for a in loads.actions if isinstance(a, Upload)}
-    rejects = {c.cut.source: c.cut.rejects for c in loads.cuts}
+def findings_of(
+    wanted: DesiredImport, actions: Iterable[Action], cuts: Iterable[SourceCut], *, of: Collection[str]
+) -> Iterator[Checked]:
+    """What was found in the sources of which something is sent, or left out, of those with anything to tell.
+
+    `of` are the paths of those that are not loaded as a whole.
+    """
+    sent = {a.source for a in actions if isinstance(a, Upload)}
+    rejects = {c.cut.source: c.cut.rejects for c in cuts}
     for source in wanted.sources:
         content = source.content
-        if content is None or content.report is None or source.path not in loads.judged:
+        if content is None or content.report is None or source.path not in of:
             continue
         if source.path in sent or content.dropped:
             checked = judged(wanted.declared, source, content.report, rejects=rejects.get(source.path))
