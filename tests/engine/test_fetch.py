@@ -181,3 +181,29 @@ def test_a_saved_plan_that_left_an_object_unread_is_not_applied(rig: Rig, s3: Fa
         rig.apply_saved(saved)
     assert "fetch=True" in (caught.value.remedy or "")
     assert rig.calls("POST") == []
+
+
+@pytest.mark.parametrize(
+    "later",
+    [
+        {"split": "2kB"},
+        {"on_growth": "tail"},
+        {"on_invalid": "send"},
+        {"on_invalid": "skip"},
+        {"ignore": ["MICS360"]},
+        {"strict": True},
+        {"allow_shared_content": True},
+        {"max_failures": "3"},
+        {"ordered": True},
+    ],
+)
+def test_an_expected_digest_holds_for_how_an_unread_object_is_loaded(
+    rig: Rig, s3: Far, later: dict[str, object]
+) -> None:
+    declare(rig, s3)
+    s3.put("a.ndjson", BIG.encode())
+    reviewed = rig.plan().digest
+    declare(rig, s3, **later)
+    with pytest.raises(PlanStale):
+        rig.apply(expect_digest=reviewed)
+    assert rig.calls("POST") == []
