@@ -12,7 +12,7 @@ import msgspec
 
 from mics_iac.core.place import StatePlace
 from mics_iac.core.settings import Settings
-from mics_iac.core.state import Cut
+from mics_iac.core.state import NOTHING, Cut
 from mics_iac.documents.report import Finding
 from mics_iac.errors import MicsError
 
@@ -188,10 +188,14 @@ class Checked(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class SourceCut(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How a source is loaded that does not go out as it lies there, in one piece: recorded before its first part is."""
+    """How a source is loaded that does not go out as it lies there, in one piece: recorded before its first part is.
+
+    Nothing is left out of its first `settled` bytes, which were loaded before.
+    """
 
     address: str
     cut: Cut
+    settled: int = 0
 
 
 class Leftover(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -317,7 +321,7 @@ def count(plan: Plan) -> Counts:
         load=len(loads),
         load_bytes=sum(a.bytes for a in loads),
         load_records=sum(a.records for a in loads),
-        loaded=sum(isinstance(a, Skip) for a in plan.actions),
+        loaded=sum(isinstance(a, Skip) and a.sha256 != NOTHING for a in plan.actions),
         stuck=sum(isinstance(a, Stuck) for a in plan.actions),
         fetch=len(plan.fetches),
         fetch_bytes=sum(a.bytes for a in plan.fetches),

@@ -84,7 +84,7 @@ def make_plan(
         actions=tuple(planner.actions),
         leftovers=tuple(leftovers),
         earlier=earlier,
-        warnings=() if refreshed else (_UNREFRESHED,),
+        warnings=(*(() if refreshed else (_UNREFRESHED,)), *planner.warnings),
         refusals=tuple(planner.refusals),
         cuts=tuple(planner.cuts),
         checked=tuple(planner.checked),
@@ -109,6 +109,7 @@ class _Planner:
     refusals: list[Refused] = field(default_factory=list)
     cuts: list[SourceCut] = field(default_factory=list)
     checked: list[Checked] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
     _moves: dict[str, str] = field(default_factory=dict)
     _declared: frozenset[str] = frozenset()
     _held: frozenset[str] = frozenset()
@@ -168,7 +169,8 @@ class _Planner:
             self.actions.extend(loads.actions)
             self.refusals.extend(loads.refusals)
             self.cuts.extend(loads.cuts)
-            self.checked.extend(findings_of(wanted, loads.actions, loads.cuts))
+            self.warnings.extend(loads.warnings)
+            self.checked.extend(findings_of(wanted, loads))
 
     def _decide(self, wanted: DesiredImport, held: str) -> list[Action]:
         import_id, known = self.ledger.import_id(held), self.ledger.settings(held)

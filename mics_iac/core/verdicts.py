@@ -10,17 +10,17 @@ from collections.abc import Sequence
 
 import msgspec
 
-from mics_iac.core.content import Part
+from mics_iac.core.content import Content, Part
 from mics_iac.core.desired import DesiredImport, Grown, SourceFile
 from mics_iac.core.loaded import Loaded, OpenDoubt
 from mics_iac.core.naming import called, resolve_command
 from mics_iac.core.plan import Fetch, Refused, Skip, Stuck, Upload
-from mics_iac.core.state import Piece
+from mics_iac.core.state import NOTHING, Cut, Piece
 
 
 def upload(wanted: DesiredImport, source: SourceFile, part: Part, reason: str, *, again: bool = False) -> Upload:
     """A part to load."""
-    whole = len(source.content.parts) == 1 if source.content is not None else True
+    whole = source.content is None or (part.start, part.end) == (0, source.content.bytes)
     return Upload(
         wanted.address,
         source.path,
@@ -39,6 +39,11 @@ def upload(wanted: DesiredImport, source: SourceFile, part: Part, reason: str, *
 def skip(wanted: DesiredImport, path: str, part: Part, reason: str) -> Skip:
     """A part that is loaded."""
     return Skip(wanted.address, path, part.number, part.sha256, part.bytes, part.records, reason)
+
+
+def emptied(wanted: DesiredImport, path: str, content: Content) -> Skip:
+    """A source of which nothing is sent, since none of its records is valid."""
+    return Skip(wanted.address, path, 1, NOTHING, content.bytes, 0, "none of its records is valid: all are left out")
 
 
 def stuck(wanted: DesiredImport, path: str, part: Part, reason: str) -> Stuck:
@@ -112,6 +117,15 @@ def grown(wanted: DesiredImport, path: str, found: Grown, pieces: Sequence[Piece
     else:
         do = "its last loaded line goes on, too: put back what was loaded, or set `on_growth: whole` to load all again"
     return Refused(wanted.address, f"{path} has grown: its first {found.bytes:,} bytes are content {loaded}; {do}")
+
+
+def mended(wanted: DesiredImport, path: str, cut: Cut) -> str:
+    """The warning for another content of a path that was loaded without its invalid records: it may be that, mended."""
+    records = "1 record" if cut.dropped == 1 else f"{cut.dropped:,} records"
+    return (
+        f"{wanted.address}: {path} was loaded before without {records}, and is another content now. If it is that "
+        f"file, mended, its other records would be loaded twice: load the mended {cut.rejects or 'records'} instead"
+    )
 
 
 def moved_cut(wanted: DesiredImport, path: str) -> Refused:

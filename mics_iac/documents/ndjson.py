@@ -9,12 +9,14 @@ from typing import Any, Final
 
 import msgspec
 
-from mics_iac.documents.decoding import MOST_KEYS, REFUSED, decode_of
+from mics_iac.documents.decoding import MOST_KEYS, REFUSED, decode_of, unused
 from mics_iac.documents.explaining import explain_text, rules_of
 from mics_iac.documents.notes import MARK, MARKED, Flaw, Looked, Notes, is_utf8
 from mics_iac.documents.place import field_of, offset_of
 from mics_iac.documents.shapes import Shape
 
+# Bytes of good records after which a file is taken to be all of a piece; making a type costs as much as 1 MB of them.
+_TRIAL: Final = 2_000_000
 # Lines with keys of the user's own that are looked at slowly before those keys are learned, and how often one learns.
 _PATIENCE: Final = 64
 _LESSONS: Final = 32
@@ -31,6 +33,8 @@ class Lines:
         self._closed = False  # the file is no NDJSON at all: what is wrong with its lines would say nothing
         self._lengths: set[int] = set()
         self._pupil = Pupil()
+        self._trial = _TRIAL
+        self._without: list[str] = []  # fields that the records of this file seem not to have
 
     def look(self, piece: bytes) -> Looked:
         """Judge whole lines."""
@@ -54,6 +58,8 @@ class Lines:
         new = len(self._lengths) < 2 and not self._lengths.issuperset(map(len, hashes))
         if slow or odd or new:
             self._look_again(piece, docs, slow, odd, looked)
+        elif self._trial > 0:
+            self._try(docs, len(piece))
         return looked
 
     @staticmethod
@@ -137,14 +143,26 @@ class Lines:
     def _hashes(self, one: Any) -> list[str]:
         return self._rules.survey((one,))[1]
 
+    def _try(self, docs: Sequence[Any], size: int) -> None:
+        """Once enough of a large file was seen, go on with a type that has only the fields that its records have."""
+        self._trial -= size
+        if self._trial <= 0:
+            self._without = unused(self._shape, docs)
+            self._renew()
+
+    def _renew(self) -> None:
+        self._decode = decode_of(self._shape, self._pupil.learned, without=self._without)
+
     def _explain(self, line: bytes, number: int, looked: Looked, *, broken: bool) -> None:
         notes = explain_text(line, self._shape, self._rules, broken=broken)
         if notes.flaws:
             looked.flaws.extend([(number, flaw) for flaw in notes.flaws])
         if notes.hashes and len(self._lengths) < 2:
             self._met(notes.hashes, number, looked)
-        if notes.own and self._pupil.meet(notes):
-            self._decode = decode_of(self._shape, self._pupil.learned)
+        learned = bool(notes.own) and self._pupil.meet(notes)
+        if learned or (self._without and not notes.flaws):
+            self._without = []
+            self._renew()
 
 
 class Pupil:

@@ -61,6 +61,8 @@ def keep_rejects(plan: Plan, world: World) -> None:
                 csv=_is_csv(settings[planned.address]),
                 limit=cut.bytes,
                 drop=frozenset(plan.policies[planned.address].drop),
+                ranges=tuple((piece.start, piece.end) for piece in cut.pieces),
+                settled=planned.settled,
             )
             _write(cut, world.workspace.parent / cut.rejects, how, world)
             records = "1 invalid record" if cut.dropped == 1 else f"{cut.dropped:,} invalid records"

@@ -42,6 +42,8 @@ class Reading:
     """Records with a finding of these codes are left out of the parts."""
     ranges: tuple[tuple[int, int], ...] = ()
     """A cut that is given: these ranges of the content first, each exactly one part; the rest is cut by `limit`."""
+    settled: int = 0
+    """Records in the first so many bytes are neither checked nor left out: a number of whole `ranges`."""
 
 
 @dataclass(frozen=True, slots=True)

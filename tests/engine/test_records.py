@@ -16,7 +16,8 @@ MIXED = GOOD + BAD + visits(10, 3) + WORSE + visits(20, 2)
 
 
 def declare(rig: Rig, **settings: object) -> None:
-    rig.declare(manifest({"fr/visits": {"sources": ["data/*"], **settings}}))
+    ignore = ["MICS380"]  # few records are not what this is about
+    rig.declare(manifest({"fr/visits": {"sources": ["data/*"], "ignore": ignore, **settings}}))
 
 
 @pytest.fixture
@@ -81,10 +82,63 @@ def test_a_rule_can_be_ignored_and_warnings_can_count(mixed: Rig) -> None:
     assert {code for one in mixed.plan().invalid for code in one.errors} == {"MICS380"}
 
 
-def test_a_file_of_which_nothing_is_left_is_refused(mixed: Rig) -> None:
+def test_a_file_of_which_nothing_is_left_is_told_and_kept(mixed: Rig) -> None:
     declare(mixed, on_invalid="skip")
     mixed.write("data/mixed.ndjson", BAD + WORSE)
-    assert [one.source for one in mixed.plan().invalid] == ["data/mixed.ndjson"]
+    (checked,) = mixed.plan().checked
+    assert (checked.source, checked.dropped, checked.refused) == ("data/mixed.ndjson", 2, False)
+    assert mixed.apply().exit_code == 0
+    assert records(mixed) == once(visits(100, 5))
+    assert checked.rejects is not None
+    assert (mixed.folder / checked.rejects).read_text() == BAD + WORSE
+    assert mixed.plan().empty
+    declare(mixed, on_invalid="skip", ignore=["MICS360"])
+    assert [upload.records for upload in mixed.plan().uploads] == [1]
+
+
+def test_of_a_tail_nothing_may_be_left(mixed: Rig) -> None:
+    declare(mixed, on_invalid="skip", on_growth="tail")
+    mixed.write("data/mixed.ndjson", GOOD)
+    mixed.apply()
+    mixed.write("data/mixed.ndjson", GOOD + BAD)
+    (checked,) = mixed.plan().checked
+    assert (checked.dropped, checked.findings[0].line) == (1, 5)
+    assert mixed.apply().exit_code == 0
+    mixed.write("data/mixed.ndjson", GOOD + BAD + visits(10, 1))
+    assert not mixed.plan().checked
+    assert mixed.apply().exit_code == 0
+    assert records(mixed) == once(visits(100, 5), GOOD, visits(10, 1))
+
+
+@pytest.mark.parametrize("first", [{"on_invalid": "send", "max_failures": "100%"}, {"on_invalid": "skip"}])
+def test_what_was_sent_is_not_judged_again(mixed: Rig, first: dict[str, object]) -> None:
+    declare(mixed, **first)
+    mixed.write("data/mixed.ndjson", GOOD + BAD)
+    mixed.apply()
+    mixed.write("data/mixed.ndjson", GOOD + BAD + visits(10, 2))
+    declare(mixed, on_growth="tail")
+    assert mixed.apply().exit_code == 0
+    mixed.write("data/mixed.ndjson", GOOD + BAD + visits(10, 2) + WORSE)
+    declare(mixed, on_growth="tail", on_invalid="skip")
+    (checked,) = mixed.plan().checked
+    assert [(f.line, f.code) for f in checked.findings] == [(8, "MICS306")]
+    assert checked.dropped == 1
+
+
+@pytest.mark.parametrize("text", ["\n\n  \n", "\ufeff" + GOOD])
+@pytest.mark.parametrize("on_invalid", ["refuse", "skip"])
+def test_what_is_wrong_with_the_file_as_a_whole_is_refused(mixed: Rig, text: str, on_invalid: str) -> None:
+    declare(mixed, on_invalid=on_invalid)
+    mixed.write("data/mixed.ndjson", text)
+    with pytest.raises(RecordsInvalid):
+        mixed.apply()
+
+
+def test_a_mended_file_is_warned_of(mixed: Rig) -> None:
+    declare(mixed, on_invalid="skip")
+    mixed.apply()
+    mixed.write("data/mixed.ndjson", MIXED.replace(BAD, visits(50, 1)).replace(WORSE, visits(51, 1)))
+    assert "would be loaded twice: load the mended .mics-iac/rejects/" in mixed.plan().warnings[0]
 
 
 def test_what_is_loaded_already_is_not_held_to_the_rules(mixed: Rig) -> None:

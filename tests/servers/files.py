@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from hashlib import sha256
-from typing import Literal
+from typing import Literal, assert_never
 from urllib.parse import quote
 
 from tests.servers.server import Server
@@ -84,8 +84,10 @@ class Files:
                 told = {"ETag": f'W/"{mark}"'}
             case "date":
                 told = {"Last-Modified": f"Thu, 15 Jan 2026 07:{minute:02}:{second:02} GMT"}
-            case _:
+            case "nothing":
                 told = {}
+            case _:
+                assert_never(self.tells)
         return {**told, "Content-Type": "application/octet-stream", **self.more}
 
     def _holds(self, request: Request, told: Mapping[str, str]) -> bool:

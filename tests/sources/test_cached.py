@@ -12,11 +12,12 @@ from pathlib import Path
 import pytest
 
 from mics_iac.core.content import Content
+from mics_iac.errors import SourceFailed
 from mics_iac.sources.cached import CachedSource
 from mics_iac.sources.local import LocalSource
 from mics_iac.sources.source import Found, Reading, Watch
 from tests.clocks import SteppingClock
-from tests.sources.scratch import nobody, put
+from tests.sources.scratch import nobody, put, slice_of, take
 
 HOW = Reading("USER_PROFILE", csv=False, limit=60)
 GOOD = b'{"operation":"UPSERT","user_account_id":"1","user_profile":{}}\n'
@@ -173,6 +174,19 @@ def test_an_object_is_what_its_store_says(runs: Runs) -> None:
     other_bytes(runs.root / "a")
     assert runs.read(found) == content
     assert runs.read(Found("a", 1, "etag 2")) != content
+    assert runs.asked == [HOW]
+
+
+def test_what_turns_out_to_be_another_one_is_forgotten(runs: Runs) -> None:
+    found = put(runs.root, "a", GOOD * 5)
+    sealed = replace(found, seal="of a store that says too little")
+    content = runs.read(sealed)
+    put(runs.root, "a", BAD * 5)
+    source = CachedSource(Counted(runs.root), root=runs.root, file=runs.file, clock=SteppingClock())
+    with pytest.raises(SourceFailed):
+        take(source, slice_of(sealed, HOW, content, content.parts[0]))
+    source.close()
+    assert runs.read(sealed) != content
     assert runs.asked == [HOW]
 
 
