@@ -15,7 +15,7 @@ from mics_iac.core.settings import Settings
 from mics_iac.core.state import Cut
 from mics_iac.engine.world import World
 from mics_iac.errors import SourceFailed
-from mics_iac.sources.source import Found, Reading
+from mics_iac.sources.source import Found, Reading, Sifted
 
 _BLOCK = 1024 * 1024
 
@@ -50,6 +50,8 @@ def read_through(part: Slice, world: World) -> None:
 def keep_rejects(plan: Plan, world: World) -> None:
     """Write the records that are left out of what is to be sent, before any of it is: nothing of them may be lost.
 
+    So does every run that sends something of a source again: it may be on another machine than the run before.
+
     Each source has a file of its own, readable by this user alone; SourceFailed when one cannot be written.
     """
     settings = settings_in(plan)
@@ -76,10 +78,10 @@ def _write(cut: Cut, target: Path, how: Reading, world: World) -> None:
         descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
         try:
             with os.fdopen(descriptor, "wb") as file:
-                dropped = world.source.sift(Found(cut.source, cut.bytes, cut.seal), how, file.write)
+                sifted = world.source.sift(Found(cut.source, cut.bytes, cut.seal), how, file.write)
                 file.flush()
                 os.fsync(file.fileno())
-            if dropped != cut.dropped:
+            if sifted != Sifted(cut.dropped, cut.sha256):
                 raise SourceFailed(f"{cut.source} is not the file that was planned", remedy="plan again")
             _make_room(target, aside)
             aside.replace(target)

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
+
 import pytest
 
+from mics_iac.core.plan import Plan
 from mics_iac.engine import workflow
-from mics_iac.errors import RecordsInvalid
+from mics_iac.errors import RecordsInvalid, SourceFailed
+from mics_iac.sandbox.faults import Fault
 from tests.engine.test_parts import once, records
 from tests.rig import Rig, manifest, visit, visits
 
@@ -168,3 +172,53 @@ def test_what_was_loaded_without_them_is_found_again_when_the_state_is_lost(mixe
     assert len(mixed.state().imports["fr/visits"].current.executions) == 2
     assert mixed.apply().exit_code == 0
     assert len(mixed.loaded()) == 2
+
+
+def kept_of(rig: Rig) -> str:
+    """What is in the files that the state names."""
+    cuts = [c for c in rig.state().imports["fr/visits"].current.cuts if c.dropped]
+    return "".join((rig.folder / str(cut.rejects)).read_text() for cut in cuts)
+
+
+def test_what_is_left_out_is_kept_by_the_run_that_sends_after_the_cut_was_recovered(rig: Rig) -> None:
+    declare(rig, on_invalid="skip")
+    rig.write("data/a.ndjson", visits(0, 3))
+    rig.apply()
+    rig.write("data/b.ndjson", visits(10, 3) + BAD)
+    workflow.recover(rig.open())
+    assert kept_of(rig) == BAD
+    shutil.rmtree(rig.folder / ".mics-iac/rejects")
+    assert rig.apply().exit_code == 0
+    assert records(rig) == once(visits(0, 3), visits(10, 3))
+    assert kept_of(rig) == BAD
+
+
+def test_what_is_left_out_is_kept_on_every_machine_that_sends(rig: Rig) -> None:
+    declare(rig, on_invalid="skip")
+    rig.write("data/b.ndjson", visits(10, 3) + BAD)
+    rig.fault(Fault("error", method="POST", path="*/executions", status=400, html=False, nth=1))
+    assert rig.apply().exit_code == 3
+    assert records(rig) == once()
+    shutil.rmtree(rig.folder / ".mics-iac/rejects")
+    (checked,) = rig.plan(retry_failed=True).checked
+    assert checked.rejects is not None
+    assert rig.apply(retry_failed=True).exit_code == 0
+    assert records(rig) == once(visits(10, 3))
+    assert kept_of(rig) == BAD
+
+
+def test_a_file_that_changed_since_the_plan_is_not_kept_in_the_place_of_what_was_planned(rig: Rig) -> None:
+    declare(rig, on_invalid="skip")
+    rig.write("data/a.ndjson", visits(0, 3) + BAD)
+
+    def approve(_: Plan) -> bool:
+        rig.write("data/a.ndjson", visits(5, 3) + BAD.replace('"C"', '"D"'))
+        return True
+
+    with pytest.raises(SourceFailed, match="is not the file that was planned"):
+        rig.apply(approve=approve)
+    assert records(rig) == once()
+    assert list((rig.folder / ".mics-iac/rejects").iterdir()) == []
+    rig.write("data/a.ndjson", visits(0, 3) + BAD)
+    assert rig.apply().exit_code == 0
+    assert kept_of(rig) == BAD
