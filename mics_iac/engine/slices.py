@@ -5,6 +5,7 @@ from __future__ import annotations
 import filecmp
 import itertools
 import os
+import re
 from pathlib import Path
 
 from mics_iac.core.content import Slice
@@ -13,11 +14,14 @@ from mics_iac.core.plan import Plan, Policy, Upload
 from mics_iac.core.progress import Notice
 from mics_iac.core.settings import Settings
 from mics_iac.core.state import Cut
+from mics_iac.core.wording import quoted
 from mics_iac.engine.world import World
-from mics_iac.errors import SourceFailed
+from mics_iac.errors import SourceFailed, UsageError
 from mics_iac.sources.source import Found, Reading, Sifted
 
 _BLOCK = 1024 * 1024
+# Where a plan may have records kept: a saved one may come from anywhere.
+_REJECTS = re.compile(r"\.mics-iac/rejects/[A-Za-z0-9_@-][A-Za-z0-9._@-]*\.txt")
 
 
 def slice_of(upload: Upload, settings: Settings, policy: Policy) -> Slice:
@@ -57,7 +61,12 @@ def keep_rejects(plan: Plan, world: World) -> None:
     settings = settings_in(plan)
     for planned in plan.cuts:
         cut = planned.cut
-        if cut.rejects is not None:
+        if cut.rejects is not None and planned.settled < cut.bytes:
+            if not _REJECTS.fullmatch(cut.rejects):
+                raise UsageError(
+                    f"the plan would keep invalid records in {quoted(cut.rejects)}, which is not in .mics-iac/rejects",
+                    remedy="plan again",
+                )
             how = Reading(
                 settings[planned.address].document_type,
                 csv=_is_csv(settings[planned.address]),
@@ -75,7 +84,9 @@ def _write(cut: Cut, target: Path, how: Reading, world: World) -> None:
     aside = target.with_name(f".{target.name}.{os.getpid()}")
     try:
         target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        aside.unlink(missing_ok=True)
+        # One that comes to be there meanwhile is somebody else's, and may be open to others.
+        descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         try:
             with os.fdopen(descriptor, "wb") as file:
                 sifted = world.source.sift(Found(cut.source, cut.bytes, cut.seal), how, file.write)

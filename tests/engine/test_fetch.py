@@ -207,3 +207,16 @@ def test_an_expected_digest_holds_for_how_an_unread_object_is_loaded(
     with pytest.raises(PlanStale):
         rig.apply(expect_digest=reviewed)
     assert rig.calls("POST") == []
+
+
+def test_an_object_without_its_invalid_records_that_is_written_anew_stays_known(rig: Rig, s3: Far) -> None:
+    declare(rig, s3, on_invalid="skip", split="100MB")
+    s3.put("b.ndjson.gz", gzip.compress((visits(0, 3) + BAD).encode(), mtime=1))
+    assert rig.apply().exit_code == 0
+    s3.put("b.ndjson.gz", gzip.compress((visits(0, 3) + BAD).encode(), mtime=2))
+    assert rig.apply().exit_code == 0
+    assert rig.plan().empty
+    assert records(rig) == once(visits(0, 3))
+    cut = rig.state().imports["fr/visits"].current.cuts[-1]
+    assert cut.dropped == 1
+    assert (rig.folder / str(cut.rejects)).read_text() == BAD
