@@ -141,7 +141,7 @@ class Loading:
         """Send nothing of a source as long as it is not known whether another import has some of it loaded."""
         assert source.content is not None
         if not doubt.askable:
-            loads.refusals.append(verdicts.lost(target.wanted, source.path, doubt))
+            loads.refusals.append(verdicts.lost(target.wanted, source, doubt))
             return
         why = f"the answer to its upload into {doubt.address} was lost: apply settles that first"
         for part in source.content.parts:
@@ -256,7 +256,7 @@ class Loading:
         if piece is not None and piece.sha256 != part.sha256:
             vanished = next((f for f in history.loaded(piece.sha256) if f.lost_sight), None)
             if vanished is not None:
-                unseen = verdicts.unseen(wanted, source.path, part, vanished)
+                unseen = verdicts.unseen(wanted, source, part, vanished)
                 return msgspec.structs.replace(unseen, sha256=piece.sha256)
         if piece is not None and piece.sha256 != part.sha256 and target.awaits(piece.sha256):
             stuck = verdicts.stuck(wanted, source.path, part, "its last answer was lost: apply settles that first")
