@@ -26,6 +26,7 @@ Look = Callable[[Any, Path, Notes], None]
 
 _REMOVE: Final = "the platform's pages know no such key here: correct its name, or remove it"
 _MISSING: Final = "missing: every record of this type needs it"
+_MORE: Final = "the record has a thousand flaws or more, and is looked at no further"
 _FOREIGN: Final = "this belongs to another kind of identifier: remove it, or correct the type"
 
 
@@ -54,9 +55,9 @@ def looker(shape: Shape) -> Look:
                     others[key](inner, (*path, key), notes)
             elif not free:
                 own = _explain_key(key, known, shape, path, notes)
-                if own:
+                if own and len(notes.own) < ENOUGH:
                     notes.own.append((shape, key))
-                elif len(notes.flaws) > _ENOUGH:
+                elif len(notes.flaws) >= ENOUGH:
                     return
         for key in needed:
             if value.get(key) is None:
@@ -116,7 +117,7 @@ def _each(ask: Look) -> Look:
             return
         for number, one in enumerate(value):
             ask(one, (*path, number), notes)
-            if len(notes.flaws) > _ENOUGH:
+            if len(notes.flaws) >= ENOUGH:
                 return
 
     return look
@@ -126,15 +127,15 @@ def explain_object(line: Line, shape: Shape, rules: Together, notes: Notes) -> N
     """Note every flaw of one record that is an object."""
     looker(shape)(line, (), notes)
     rules.explain(line, notes)
+    if len(notes.flaws) >= ENOUGH:
+        first = notes.flaws[0]
+        notes.flaws[0] = first._replace(message=f"{first.message} ({_MORE})")
 
 
 def explain_text(line: bytes, shape: Shape, rules: Together, *, broken: bool = False) -> Notes:
     """Every flaw of one line of NDJSON that is not blank; `broken` if it is known not to be JSON to msgspec."""
     notes = Notes()
     value: object = None
-    if len(line) > _LONG and line.count(b",") + line.count(b"[") + line.count(b"{") > _MOST:
-        notes.add("MICS309", 0, "the record holds too many values to be looked at closely: divide it")
-        return notes
     if not broken:
         try:
             value = _DECODE(line)
@@ -151,11 +152,8 @@ def explain_text(line: bytes, shape: Shape, rules: Together, *, broken: bool = F
     return notes
 
 
-# A value takes many times the memory of its text: of a long line only so many are made.
-_LONG: Final = 1024 * 1024
-_MOST: Final = 500_000
-# Flaws of one record that are noted; one with more of them has enough to be mended.
-_ENOUGH: Final = 1_000
+# Flaws of one record that are noted, and keys of the user's own; one with more flaws has enough to be mended.
+ENOUGH: Final = 1_000
 _DECODE: Final = msgspec.json.Decoder().decode
 
 

@@ -31,6 +31,7 @@ class Lines:
         self._first = True  # nothing was looked at yet
         self._begun = False  # a line was that is not blank
         self._closed = False  # the file is no NDJSON at all: what is wrong with its lines would say nothing
+        self._gappy = False  # the last piece had blank lines
         self._lengths: set[int] = set()
         self._pupil = Pupil()
         self._trial = _TRIAL
@@ -43,15 +44,15 @@ class Lines:
             records = self.records(piece)
             return Looked(len(records), len(records), sum(map(bytes.isspace, records)), flaws=flaws)
         body = piece.removeprefix(MARK) if flaws else piece
-        # What the types skip over is not asked whether it is UTF-8: a line that is not is made one that fails.
-        if body.isascii() or is_utf8(body):
-            docs, slow = self._decoded(io.BytesIO(body))
+        blanks: list[int] = []
+        if self._gappy:
+            docs, slow = self._past_blanks(self.records(body), blanks)
         else:
-            docs, slow = self._decoded(line if is_utf8(line) else b"" for line in io.BytesIO(body))
+            docs, slow = self._decoded(io.BytesIO(body), whole=body)
         if not body:
             slow[0] = True  # the mark was all there is
-        lines = len(docs) + len(slow)
-        looked = Looked(lines, lines, flaws=flaws)
+        lines = len(docs) + len(slow) + len(blanks)
+        looked = Looked(lines, lines, len(blanks), flaws=flaws, blanks=blanks)
         odd, hashes = self._rules.survey(docs)
         if hashes and "@" in "".join(hashes):
             odd += [place for place, one in enumerate(docs) if any("@" in text for text in self._hashes(one))]
@@ -60,6 +61,7 @@ class Lines:
             self._look_again(piece, docs, slow, odd, looked)
         elif self._trial > 0:
             self._try(docs, len(piece))
+        self._gappy = bool(looked.blanks)
         return looked
 
     @staticmethod
@@ -95,8 +97,20 @@ class Lines:
         self._closed = start.startswith(b"[") or start == b"{"
         return flaws
 
-    def _decoded(self, lines: Iterable[bytes]) -> tuple[list[Any], dict[int, bool]]:
+    def _past_blanks(self, lines: Sequence[bytes], blanks: list[int]) -> tuple[list[Any], dict[int, bool]]:
+        """As `_decoded`; blank lines do not come before the decoder, whose refusal of each would cost the most."""
+        others = [number for number, line in enumerate(lines) if not line.isspace()]
+        if len(others) < len(lines):
+            blanks.extend([number for number, line in enumerate(lines) if line.isspace()])
+        kept = [lines[number] for number in others]
+        docs, slow = self._decoded(kept, whole=b"".join(kept))
+        return docs, {others[place]: broken for place, broken in slow.items()}
+
+    def _decoded(self, lines: Iterable[bytes], *, whole: bytes) -> tuple[list[Any], dict[int, bool]]:
         """The records that the fast look takes, and the numbers of the other lines, with whether they are no JSON."""
+        # What the types skip over is not asked whether it is UTF-8: a line that is not is made one that fails.
+        if not whole.isascii() and not is_utf8(whole):
+            lines = [line if is_utf8(line) else b"" for line in lines]
         docs: list[Any] = []
         slow: dict[int, bool] = {}
         decoding = map(self._decode, lines)
@@ -113,8 +127,9 @@ class Lines:
         self, piece: bytes, docs: Sequence[Any], slow: Mapping[int, bool], odd: Sequence[int], looked: Looked
     ) -> None:
         good: Sequence[int] = range(looked.count)
-        if slow:
-            good = [number for number in good if number not in slow]
+        if slow or looked.blanks:
+            passed = {*slow, *looked.blanks}
+            good = [number for number in good if number not in passed]
         marked = bool(looked.flaws)
         self._measure(docs, odd, good, looked)
         records = self.records(piece)

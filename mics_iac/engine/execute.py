@@ -197,5 +197,5 @@ class _Execution:
             yield f"{a.address}: {called(a.source, a.part, several=several)}: {a.reason}"
         stuck = Counter(a.address for a in left if a.address not in told and not a.unseen)
         for address, count in stuck.items():
-            parts = "1 part" if count == 1 else f"{count} parts"
-            yield f"{address}: {parts} not loaded, as marked `!`: mend the data, or send again with --retry-failed"
+            how_many = "1 part" if count == 1 else f"{count} parts"
+            yield f"{address}: {how_many} not loaded, as marked `!`: mend the data, or send again with --retry-failed"

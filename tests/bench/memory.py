@@ -1,9 +1,9 @@
 """How much memory a plan and an apply take: `python -m tests.bench.memory [--size-gb 5] [--files 10000]`.
 
 One file of that size, which goes out in parts of 100 MB, and so many small files; each is planned (and so checked) and
-applied over TLS to a sink that throws everything away. Prints the most memory that all processes of a command had at
-one moment, what they share counted once (Linux; elsewhere, that of the largest process); 0 leaves one of the two out. Ends with 1 when a target is
-missed: 150 MB.
+applied over TLS to a sink that throws everything away; 0 leaves one of the two out. Prints the most memory that all
+processes of a command had at one moment, what they share counted for each (Linux; elsewhere, that of the largest).
+Ends with 1 when a target is missed: 150 MB.
 """
 
 from __future__ import annotations
