@@ -127,7 +127,7 @@ class Loading:
         if sends:
             self._planned[*wanted.settings.kind, content.sha256] = (wanted.address, source.path)
         if len(pieces) == len(content.parts):
-            loads.cuts += _cut(target, source, content, pieces)
+            loads.cuts += _cut(target, source, content, pieces, sends=sends)
 
     def _in_doubt_elsewhere(self, target: _Target, content: Content) -> OpenDoubt | None:
         """The doubt about a part of this content that another import was sent, cut otherwise than it would be here."""
@@ -372,18 +372,23 @@ def _known(target: _Target, source: SourceFile, content: Content) -> list[Source
     return _unless_known(target, msgspec.structs.replace(cut, source=source.path, seal=source.seal))
 
 
-def _cut(target: _Target, source: SourceFile, content: Content, pieces: Sequence[Piece]) -> list[SourceCut]:
-    """How the source is loaded, where the ledger of its parts alone would not tell that all of it is."""
+def _cut(
+    target: _Target, source: SourceFile, content: Content, pieces: Sequence[Piece], *, sends: bool
+) -> list[SourceCut]:
+    """How the source is loaded, where the ledger of its parts alone would not tell that all of it is.
+
+    One that is known is told again where something is sent and something left out: that is kept by the run that sends.
+    """
     as_it_lies = len(pieces) == 1 and pieces[0].sha256 == content.sha256
     if as_it_lies and source.seal is None:
         return []
     rejects = verdicts.rejects_path(target.wanted, source.path, content.sha256) if content.dropped else None
     pieces = tuple(pieces)
     cut = Cut(source.path, content.sha256, content.bytes, pieces, source.seal, content.dropped, rejects)
-    return _unless_known(target, cut)
+    return _unless_known(target, cut, anyway=sends and rejects is not None)
 
 
-def _unless_known(target: _Target, cut: Cut) -> list[SourceCut]:
-    if target.history.knows(cut):
+def _unless_known(target: _Target, cut: Cut, *, anyway: bool = False) -> list[SourceCut]:
+    if target.history.knows(cut) and not anyway:
         return []
     return [SourceCut(target.wanted.address, cut, settled(target.history, cut.pieces))]

@@ -189,9 +189,11 @@ class _Execution:
         told = {short.address for short in self._job.account.shortfalls}
         with self._job.held.reading() as ledger:
             left = [a for a in self._job.plan.actions if isinstance(a, Stuck) and not _is_loaded(ledger, a)]
-        parts = Counter((a.address, a.source) for a in self._job.plan.actions if isinstance(a, Upload | Skip | Stuck))
+        of_source = Counter(
+            (a.address, a.source) for a in self._job.plan.actions if isinstance(a, Upload | Skip | Stuck)
+        )
         for a in (a for a in left if a.unseen):
-            several = parts[a.address, a.source] > 1
+            several = of_source[a.address, a.source] > 1
             yield f"{a.address}: {called(a.source, a.part, several=several)}: {a.reason}"
         stuck = Counter(a.address for a in left if a.address not in told and not a.unseen)
         for address, count in stuck.items():

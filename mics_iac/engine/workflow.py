@@ -138,6 +138,7 @@ def recover(project: Project) -> Recovery:
             with held.reading() as ledger:
                 state = ledger.state()
             decided, observed = _plan(project, desired, Ledger(state), Options(), refresh=True, check=False)
+            keep_rejects(decided, world)
             outcome = execute(
                 decided, observed, world=world, held=held, run=held.lock.id[:8], tally=tally, sending=False
             )

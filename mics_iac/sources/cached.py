@@ -22,7 +22,7 @@ from mics_iac.core.content import Content, Slice
 from mics_iac.core.manifest import DOCUMENT_TYPES, SourceSpec
 from mics_iac.errors import Problem, SourceFailed
 from mics_iac.sources.kept import ROOM, Kept, keep, load, save
-from mics_iac.sources.source import Found, Prefix, Reader, Reading, Source, Watch
+from mics_iac.sources.source import Found, Prefix, Reader, Reading, Sifted, Source, Watch
 
 # Seconds that a file must have stood still: the coarsest clock of a file system has ticks of two.
 _STILL: Final = 2.5
@@ -160,7 +160,7 @@ class CachedSource:
                 self._used.pop(key, None)
                 self._dirty = True
 
-    def sift(self, found: Found, how: Reading, into: Callable[[bytes], object]) -> int:
+    def sift(self, found: Found, how: Reading, into: Callable[[bytes], object]) -> Sifted:
         """See `Source.sift`."""
         return self._inner.sift(found, how, into)
 

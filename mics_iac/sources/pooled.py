@@ -20,7 +20,7 @@ from mics_iac.core.manifest import SourceSpec
 from mics_iac.documents.report import Report
 from mics_iac.errors import Problem, SourceFailed
 from mics_iac.sources.decompress import format_of
-from mics_iac.sources.source import Found, Prefix, Reader, Reading, Source, Watch
+from mics_iac.sources.source import Found, Prefix, Reader, Reading, Sifted, Source, Watch
 from mics_iac.sources.streams import together
 from mics_iac.sources.worker import Job
 from mics_iac.sources.workers import Gone, Worker, Workers
@@ -115,7 +115,7 @@ class PooledSource:
         """See `Source.open`."""
         return self._inner.open(part)
 
-    def sift(self, found: Found, how: Reading, into: Callable[[bytes], object]) -> int:
+    def sift(self, found: Found, how: Reading, into: Callable[[bytes], object]) -> Sifted:
         """See `Source.sift`."""
         return self._inner.sift(found, how, into)
 

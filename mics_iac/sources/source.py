@@ -54,6 +54,14 @@ class Prefix:
     whole: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Sifted:
+    """How many records were left out of a file, and the sha256 of its whole content as it was then."""
+
+    dropped: int
+    sha256: str
+
+
 class Reader(Protocol):
     """The bytes of one upload, once through; `read` raises SourceFailed when they are not the planned ones."""
 
@@ -91,8 +99,8 @@ class Source(Protocol):
         """Begin to read a part that must hold exactly the planned bytes. SourceFailed when it surely does not."""
         ...
 
-    def sift(self, found: Found, how: Reading, into: Callable[[bytes], object]) -> int:
-        """Give every record that `how` leaves out to `into`, as it stands in the file; how many there were."""
+    def sift(self, found: Found, how: Reading, into: Callable[[bytes], object]) -> Sifted:
+        """Give every record that `how` leaves out to `into`, as it stands in the file."""
         ...
 
     def close(self) -> None:

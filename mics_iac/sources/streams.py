@@ -21,7 +21,7 @@ from mics_iac.sources.flow import BLOCK
 from mics_iac.sources.judging import Judge
 from mics_iac.sources.planned import changed
 from mics_iac.sources.raw import Raw, Stored
-from mics_iac.sources.source import Found, Prefix, Reader, Reading, Watch
+from mics_iac.sources.source import Found, Prefix, Reader, Reading, Sifted, Watch
 from mics_iac.sources.spool import Spool
 
 # The rule that a record which is longer than a part may be breaks.
@@ -124,11 +124,11 @@ class Streams:
         """See `Source.open`; the part is made before anything of it is given."""
         return self._spool.open(part)
 
-    def sift(self, found: Found, how: Reading, into: Callable[[bytes], object]) -> int:
+    def sift(self, found: Found, how: Reading, into: Callable[[bytes], object]) -> Sifted:
         """See `Source.sift`."""
-        if not how.drop or how.document_type is None:
-            return 0
-        return self._cut(found, how, lambda _: None, sieve=_sieve(how), into=into).dropped
+        sieve = _sieve(how) if how.drop and how.document_type is not None else None
+        cut = self._cut(found, how, lambda _: None, sieve=sieve, into=into)
+        return Sifted(cut.dropped, cut.sha256)
 
     def close(self) -> None:
         """See `Source.close`."""

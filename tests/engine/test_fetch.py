@@ -181,3 +181,42 @@ def test_a_saved_plan_that_left_an_object_unread_is_not_applied(rig: Rig, s3: Fa
         rig.apply_saved(saved)
     assert "fetch=True" in (caught.value.remedy or "")
     assert rig.calls("POST") == []
+
+
+@pytest.mark.parametrize(
+    "later",
+    [
+        {"split": "2kB"},
+        {"on_growth": "tail"},
+        {"on_invalid": "send"},
+        {"on_invalid": "skip"},
+        {"ignore": ["MICS360"]},
+        {"strict": True},
+        {"allow_shared_content": True},
+        {"max_failures": "3"},
+        {"ordered": True},
+    ],
+)
+def test_an_expected_digest_holds_for_how_an_unread_object_is_loaded(
+    rig: Rig, s3: Far, later: dict[str, object]
+) -> None:
+    declare(rig, s3)
+    s3.put("a.ndjson", BIG.encode())
+    reviewed = rig.plan().digest
+    declare(rig, s3, **later)
+    with pytest.raises(PlanStale):
+        rig.apply(expect_digest=reviewed)
+    assert rig.calls("POST") == []
+
+
+def test_an_object_without_its_invalid_records_that_is_written_anew_stays_known(rig: Rig, s3: Far) -> None:
+    declare(rig, s3, on_invalid="skip", split="100MB")
+    s3.put("b.ndjson.gz", gzip.compress((visits(0, 3) + BAD).encode(), mtime=1))
+    assert rig.apply().exit_code == 0
+    s3.put("b.ndjson.gz", gzip.compress((visits(0, 3) + BAD).encode(), mtime=2))
+    assert rig.apply().exit_code == 0
+    assert rig.plan().empty
+    assert records(rig) == once(visits(0, 3))
+    cut = rig.state().imports["fr/visits"].current.cuts[-1]
+    assert cut.dropped == 1
+    assert (rig.folder / str(cut.rejects)).read_text() == BAD

@@ -285,3 +285,16 @@ def test_of_a_part_that_was_never_sent_a_person_decides_as_well(big: Rig, split:
         resolve(big.open(), "fr/visits", path="data/big.ndjson", execution=None)
     decision = resolve(big.open(), "fr/visits", path=f"sha256:{fifth.sha256[:12]}", execution=None)
     assert (decision.subject.part, decision.subject.sha256) == (5, fifth.sha256)
+
+
+def test_how_a_file_is_cut_is_not_recorded_of_an_import_that_was_replaced(big: Rig) -> None:
+    big.fault(Fault("reset_after", method="POST", path=UPLOADS, times=None))
+    big.fault(Fault("error", method="GET", path=UPLOADS, status=503, html=False, times=None))
+    big.apply()
+    big.faults.clear()
+    before = big.state().imports["fr/visits"].current.cuts
+    big.declare(manifest({"fr/visits": {"sources": ["data/*"], "split": "2kB"}}, {"fr": "1503"}))
+    big.apply()
+    held = big.state().imports["fr/visits"]
+    assert held.current.cuts != before
+    assert [former.cuts for former in held.former] == [before]

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+
+import msgspec
 import pytest
 
+from mics_iac.core.plan import Plan
 from mics_iac.engine import workflow
-from mics_iac.errors import RecordsInvalid
+from mics_iac.errors import RecordsInvalid, SourceFailed, UsageError
+from mics_iac.sandbox.faults import Fault
 from tests.engine.test_parts import once, records
 from tests.rig import Rig, manifest, visit, visits
 
@@ -168,3 +174,91 @@ def test_what_was_loaded_without_them_is_found_again_when_the_state_is_lost(mixe
     assert len(mixed.state().imports["fr/visits"].current.executions) == 2
     assert mixed.apply().exit_code == 0
     assert len(mixed.loaded()) == 2
+
+
+def kept_of(rig: Rig) -> str:
+    """What is in the files that the state names."""
+    cuts = [c for c in rig.state().imports["fr/visits"].current.cuts if c.dropped]
+    return "".join((rig.folder / str(cut.rejects)).read_text() for cut in cuts)
+
+
+def test_what_is_left_out_is_kept_by_the_run_that_sends_after_the_cut_was_recovered(rig: Rig) -> None:
+    declare(rig, on_invalid="skip")
+    rig.write("data/a.ndjson", visits(0, 3))
+    rig.apply()
+    rig.write("data/b.ndjson", visits(10, 3) + BAD)
+    workflow.recover(rig.open())
+    assert kept_of(rig) == BAD
+    shutil.rmtree(rig.folder / ".mics-iac/rejects")
+    assert rig.apply().exit_code == 0
+    assert records(rig) == once(visits(0, 3), visits(10, 3))
+    assert kept_of(rig) == BAD
+
+
+def test_what_is_left_out_is_kept_on_every_machine_that_sends(rig: Rig) -> None:
+    declare(rig, on_invalid="skip")
+    rig.write("data/b.ndjson", visits(10, 3) + BAD)
+    rig.fault(Fault("error", method="POST", path="*/executions", status=400, html=False, nth=1))
+    assert rig.apply().exit_code == 3
+    assert records(rig) == once()
+    shutil.rmtree(rig.folder / ".mics-iac/rejects")
+    (checked,) = rig.plan(retry_failed=True).checked
+    assert checked.rejects is not None
+    assert rig.apply(retry_failed=True).exit_code == 0
+    assert records(rig) == once(visits(10, 3))
+    assert kept_of(rig) == BAD
+
+
+def test_a_file_that_changed_since_the_plan_is_not_kept_in_the_place_of_what_was_planned(rig: Rig) -> None:
+    declare(rig, on_invalid="skip")
+    rig.write("data/a.ndjson", visits(0, 3) + BAD)
+
+    def approve(_: Plan) -> bool:
+        rig.write("data/a.ndjson", visits(5, 3) + BAD.replace('"C"', '"D"'))
+        return True
+
+    with pytest.raises(SourceFailed, match="is not the file that was planned"):
+        rig.apply(approve=approve)
+    assert records(rig) == once()
+    assert list((rig.folder / ".mics-iac/rejects").iterdir()) == []
+    rig.write("data/a.ndjson", visits(0, 3) + BAD)
+    assert rig.apply().exit_code == 0
+    assert kept_of(rig) == BAD
+
+
+@pytest.mark.parametrize("what", ["link", "file", "open file"])
+def test_what_is_left_out_goes_into_a_file_of_our_own_making(rig: Rig, what: str) -> None:
+    declare(rig, on_invalid="skip")
+    rig.write("data/a.ndjson", visits(0, 3) + BAD)
+    (cut,) = rig.plan().cuts
+    target = rig.folder / str(cut.cut.rejects)
+    victim = rig.write("victim.txt", "mine\n")
+    aside = target.with_name(f".{target.name}.{os.getpid()}")
+    target.parent.mkdir(parents=True)
+    match what:
+        case "link":
+            aside.symlink_to(victim)
+        case "file":
+            aside.hardlink_to(victim)
+        case _:
+            aside.touch(mode=0o666)
+    with aside.open("rb") as held:
+        assert rig.apply().exit_code == 0
+        assert BAD.encode() not in held.read()
+    assert victim.read_text() == "mine\n"
+    assert kept_of(rig) == BAD
+    assert target.stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize("path", ["../../victim.txt", "data/a.ndjson", ".mics-iac/rejects/../../victim.txt", "/tmp/x"])
+def test_a_saved_plan_keeps_nothing_anywhere_else(rig: Rig, path: str) -> None:
+    declare(rig, on_invalid="skip")
+    rig.write("data/a.ndjson", visits(0, 3) + BAD)
+    saved = rig.plan()
+    (planned,) = saved.cuts
+    cut = msgspec.structs.replace(planned.cut, rejects=path)
+    saved = msgspec.structs.replace(saved, cuts=(msgspec.structs.replace(planned, cut=cut),))
+    with pytest.raises(UsageError, match=r"not in \.mics-iac/rejects"):
+        rig.apply_saved(saved)
+    assert rig.calls("POST") == []
+    assert (rig.folder / "data/a.ndjson").read_text() == visits(0, 3) + BAD

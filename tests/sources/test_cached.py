@@ -14,6 +14,7 @@ import pytest
 from mics_iac.core.content import Content
 from mics_iac.errors import SourceFailed
 from mics_iac.sources.cached import CachedSource
+from mics_iac.sources.kept import save
 from mics_iac.sources.local import LocalSource
 from mics_iac.sources.source import Found, Reading, Watch
 from tests.clocks import SteppingClock
@@ -266,3 +267,14 @@ def test_the_same_bytes_under_another_name_are_not_checked_again(runs: Runs) -> 
     other = put(runs.root, "c", BAD + GOOD * 5)
     assert runs.read(other) != content
     assert [how.document_type for how in runs.asked] == [None, "USER_PROFILE"]
+
+
+def test_what_is_kept_is_written_into_a_file_of_our_own_making(tmp_path: Path) -> None:
+    mine = tmp_path / "mine"
+    mine.write_text("mine\n")
+    mine.chmod(0o666)
+    target = tmp_path / "checked.json"
+    (tmp_path / f".checked.json.{os.getpid()}").hardlink_to(mine)
+    save(target, [])
+    assert mine.read_text() == "mine\n"
+    assert target.stat().st_mode & 0o777 == 0o600
