@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from mics_iac.engine import workflow
-from mics_iac.errors import RecordsInvalid
+from mics_iac.engine.files import find_files, read_desired
+from mics_iac.errors import RecordsInvalid, SourceFailed
 from tests.engine.test_parts import once, records
 from tests.rig import Rig, manifest, visit, visits
 
@@ -114,3 +115,15 @@ def test_what_was_loaded_without_them_is_found_again_when_the_state_is_lost(mixe
     assert len(mixed.state().imports["fr/visits"].current.executions) == 2
     assert mixed.apply().exit_code == 0
     assert len(mixed.loaded()) == 2
+
+
+def test_files_that_vanish_while_they_are_looked_for_are_all_told(mixed: Rig) -> None:
+    project = mixed.open()
+    files = find_files(project.declared, project.world)
+    for path in mixed.folder.glob("data/*"):
+        path.unlink()
+    with pytest.raises(SourceFailed) as caught:
+        read_desired(project.declared, project.world, files=files)
+    told = [str(caught.value), *caught.value.__notes__]
+    assert len(told) == sum(map(len, files.values())) > 1
+    assert len(set(told)) == len(told)
