@@ -79,5 +79,27 @@ def invalid(checked: Sequence[Checked]) -> RecordsInvalid:
     errors, files = ("1 error", "is") if found == 1 else (f"{found:,} errors", "are")
     where = checked[0].source if len(checked) == 1 else f"{len(checked):,} files"
     problems = list(problems_of(checked))
-    message = f"there {files} {errors} in the records of {where}"
-    return RecordsInvalid(message, problems, more=found - len(problems))
+    # A file of which records are left out, and which is refused all the same, has none left.
+    whole = [one for one in checked if any(_of_the_file(code) for code in one.errors)]
+    emptied = [one for one in checked if one.dropped and one not in whole]
+    records = "the records of " if any(code in RULES for one in checked for code in one.errors) else ""
+    message = f"there {files} {errors} in {records}{where}"
+    if emptied:
+        message += "; none of its records is valid" if len(checked) == 1 else f"; in {len(emptied):,} none is valid"
+    return RecordsInvalid(message, problems, more=found - len(problems), remedy=_remedy(checked, whole, emptied))
+
+
+def _remedy(checked: Sequence[Checked], whole: Sequence[Checked], emptied: Sequence[Checked]) -> str:
+    """What can be done: `whole` are wrong as files, of the `emptied` every record was left out already."""
+    ways = []
+    if len(whole) + len(emptied) < len(checked):
+        ways.append("set `on_invalid: skip` to load the others")
+    if any(code in RULES for one in checked for code in one.errors):
+        ways.append("`ignore` a rule")
+    mend = f"mend the files; or {', or '.join(ways)}, on the import" if ways else "mend the files"
+    codes = sorted({code for one in whole for code in one.errors if code in RULES and _of_the_file(code)})
+    return f"{mend}; {', '.join(codes)} cannot be left out: the file as a whole is wrong" if codes else mend
+
+
+def _of_the_file(code: str) -> bool:
+    return code not in RULES or RULES[code].scope == "file"

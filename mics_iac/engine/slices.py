@@ -11,7 +11,6 @@ from pathlib import Path
 from mics_iac.core.content import Slice
 from mics_iac.core.inquiry import settings_in
 from mics_iac.core.plan import Plan, Policy, Upload
-from mics_iac.core.progress import Notice
 from mics_iac.core.settings import Settings
 from mics_iac.core.state import Cut
 from mics_iac.core.wording import quoted
@@ -76,8 +75,6 @@ def keep_rejects(plan: Plan, world: World) -> None:
                 settled=planned.settled,
             )
             _write(cut, world.workspace.parent / cut.rejects, how, world)
-            records = "1 invalid record" if cut.dropped == 1 else f"{cut.dropped:,} invalid records"
-            world.tell(Notice(f"{planned.address}: {cut.source}: {records} kept in {cut.rejects}"))
 
 
 def _write(cut: Cut, target: Path, how: Reading, world: World) -> None:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlsplit
 
-from mics_iac.errors import SourceFailed
+from mics_iac.errors import SourceUnfit
 from mics_iac.sources.members import Broken, Inflate, bz2_content, gzip_content, xz_content, zstd_content
 from mics_iac.sources.raw import Raw
 
@@ -66,7 +66,7 @@ def format_of(path: str) -> Format | None:
 def content(raw: Raw, path: str, *, bounds: Bounds = BOUNDS) -> Raw:
     """The content of a file, from its first stored byte on: the same bytes where its name names no compression.
 
-    Takes `raw` over: closing what is given back closes it. Raises SourceFailed where name and first bytes do not fit,
+    Takes `raw` over: closing what is given back closes it. Raises SourceUnfit where name and first bytes do not fit,
     which is found out at the first read.
     """
     if (named := format_of(path)) is None:
@@ -90,8 +90,10 @@ class _Plain:
                 block += more
             for format_ in FORMATS:
                 if block.startswith(format_.telling):
-                    raise SourceFailed(
-                        f"{self._path} holds compressed bytes ({format_.suffix}), and its name does not say so",
+                    raise SourceUnfit(
+                        self._path,
+                        f"holds compressed bytes ({format_.suffix}), and its name does not say so",
+                        code="MICS214",
                         remedy=f"give it a name that ends in {format_.suffix}, or decompress it",
                     )
         return block
@@ -117,7 +119,7 @@ class _Inflated:
             self._inflate = self._inflate or self._format.inflate(self._stored)
             block = self._inflate.read(size)
         except Broken as broken:
-            raise SourceFailed(f"{self._path} {broken}", remedy=broken.remedy) from broken
+            raise SourceUnfit(self._path, str(broken), code=broken.code, remedy=broken.remedy) from broken
         self._given += len(block)
         self._weigh()
         return block
@@ -130,7 +132,12 @@ class _Inflated:
             what = f"becomes more than {bounds.ratio:,} times as large when it is decompressed"
         else:
             return
-        raise SourceFailed(f"{self._path} {what}: it is taken for a bomb", remedy="decompress it yourself if it is not")
+        raise SourceUnfit(
+            self._path,
+            f"{what}, and is taken for a bomb",
+            code="MICS215",
+            remedy="decompress it yourself if it is none",
+        )
 
     def close(self) -> None:
         self._stored.close()
@@ -151,9 +158,10 @@ class _Begun:
             while len(block) < _HEAD and (more := self._raw.read(size)):
                 block += more
             if not block.startswith(self._format.magics):
-                raise SourceFailed(
-                    f"{self._path} does not hold what its name says: its first bytes are not those of a "
-                    f"{self._format.suffix} file",
+                raise SourceUnfit(
+                    self._path,
+                    f"does not hold what its name says; its first bytes are not those of a {self._format.suffix} file",
+                    code="MICS214",
                     remedy=f"correct its name, or compress it as {self._format.suffix}",
                 )
         self.taken += len(block)

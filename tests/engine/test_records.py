@@ -10,6 +10,7 @@ import pytest
 
 from mics_iac.core.plan import Plan
 from mics_iac.engine import workflow
+from mics_iac.engine.files import find_files, read_desired
 from mics_iac.errors import RecordsInvalid, SourceFailed, UsageError
 from mics_iac.sandbox.faults import Fault
 from tests.engine.test_parts import once, records
@@ -262,3 +263,15 @@ def test_a_saved_plan_keeps_nothing_anywhere_else(rig: Rig, path: str) -> None:
         rig.apply_saved(saved)
     assert rig.calls("POST") == []
     assert (rig.folder / "data/a.ndjson").read_text() == visits(0, 3) + BAD
+
+
+def test_files_that_vanish_while_they_are_looked_for_are_all_told(mixed: Rig) -> None:
+    project = mixed.open()
+    files = find_files(project.declared, project.world)
+    for path in mixed.folder.glob("data/*"):
+        path.unlink()
+    with pytest.raises(SourceFailed) as caught:
+        read_desired(project.declared, project.world, files=files)
+    told = [str(caught.value), *caught.value.__notes__]
+    assert len(told) == sum(map(len, files.values())) > 1
+    assert len(set(told)) == len(told)
