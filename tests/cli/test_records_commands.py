@@ -275,6 +275,7 @@ def test_an_apply_that_finds_a_remote_file_invalid_has_done_nothing(
     found = run("apply", "--sandbox", "-y")
     assert found.code == 4
     assert "Resources: 0 added, 0 changed, 0 destroyed." in found.err
+    assert "\nNot done: 1 import to add or change, 2 uploads to make, 1 remote file to read and load.\n" in found.err
     assert found.err.count(":15: MICS322: ") == 3
     assert "no state yet" in run("status", "--sandbox").out
 
