@@ -17,14 +17,17 @@ class Cell(NamedTuple):
     text: str
 
 
-def cells_of(row: str) -> list[Cell] | int:
-    """The cells of one row, with or without the newline that ends it; or the place of what is no cell."""
+def cells_of(row: str, most: int) -> list[Cell] | int:
+    """The cells of one row, with or without the newline that ends it; or the place of what is no cell.
+
+    Of a row of more cells than `most` only the first ones, one more than that.
+    """
     cells: list[Cell] = []
     place = 0
     while found := _CELL.match(row, place):
         quoted, plain, end = found.groups()
         cells.append(Cell(place, plain if quoted is None else quoted.replace('""', '"')))
-        if end != ",":
+        if end != "," or len(cells) > most:
             return cells
         place = found.end()
     return place

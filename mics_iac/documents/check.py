@@ -7,15 +7,16 @@ from __future__ import annotations
 
 from collections import Counter
 
-from mics_iac.documents.cutting import Cutter, TooLong
+from mics_iac.documents.cutting import LONGEST, Cutter, TooLong
 from mics_iac.documents.ndjson import Lines
-from mics_iac.documents.notes import Flaw, Looked
+from mics_iac.documents.notes import BLANK, Flaw, Looked
 from mics_iac.documents.report import SHOWN, Finding, Report
 from mics_iac.documents.rules import RULES
 from mics_iac.documents.table import Rows
 
 # The vendor advises bulk import from about so many records a file on (mediarithmics-api.md 5.1, documented).
 _FEW = 1_000
+_TOO_LONG = f"the record is longer than {LONGEST // 1024**2} MiB: it is not looked at, divide or shorten it"
 _UNTOLD = frozenset({"USER_IDENTIFIERS_DISSOCIATION_DECLARATIONS"})
 
 
@@ -53,6 +54,11 @@ class Checker:
             self._counts[flaw.code] += 1
             if self._counts[flaw.code] <= SHOWN:
                 self._show(piece, number, flaw)
+        if looked.blanks:
+            told = self._counts[BLANK.code]
+            self._counts[BLANK.code] += len(looked.blanks)
+            for number in looked.blanks[: max(0, SHOWN - told)]:
+                self._show(piece, number, BLANK)
         if looked.hashes:
             self._measure(piece, looked)
         self._lines += looked.lines
@@ -65,7 +71,7 @@ class Checker:
     def _take_long(self, piece: TooLong) -> None:
         if piece.first:
             self._long = _Long()
-            self._note(self._lines + 1, "MICS309", "the record is longer than 16 MiB: it is not looked at, shorten it")
+            self._note(self._lines + 1, "MICS309", _TOO_LONG)
         self._long.take(piece.data)
         if piece.last:
             self._lines += self._long.lines
@@ -149,6 +155,8 @@ class Sieve:
             return (b"", piece.data) if "MICS309" in self._drop else (piece.data, b"")
         looked = self._judge.look(piece)
         bad = {number for number, flaw in looked.flaws if flaw.code in self._drop} - {looked.header}
+        if BLANK.code in self._drop:
+            bad.update(looked.blanks)
         if not bad:
             return piece, b""
         records = self._judge.records(piece)

@@ -12,8 +12,8 @@ from typing import Final
 
 # What is decoded in one go stays in the processor's nearer memory (performance: 64 KiB and 256 KiB were best).
 PIECE: Final = 64 * 1024
-# A record longer than this is not looked at.
-LONGEST: Final = 16 * 1024 * 1024
+# A record longer than this is not looked at: its values take up to a hundred times the memory of its text.
+LONGEST: Final = 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +89,8 @@ class Cutter:
         """Where the first and the last record that end in this stretch do so, 0 and 0 if none does."""
         if not self._csv or not (self._quoted or block.find(b'"', start, stop) >= 0):
             return block.find(b"\n", start, stop) + 1, block.rfind(b"\n", start, stop) + 1
+        if self._quoted and block.find(b'"', start, stop) < 0:
+            return 0, 0
         last = self._last_end(block, start, stop)
         return (self._first_end(block, start, last), last) if last else (0, 0)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import functools
 import operator
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -29,9 +29,26 @@ _ABSENT: Final = msgspec.Raw()
 Learned = Mapping[Shape, frozenset[str]]
 
 
-def decode_of(shape: Shape, learned: Learned) -> Decode:
-    """The function that takes a line of this shape, with the keys that were learned for it and for what it holds."""
-    return msgspec.json.Decoder(_type(shape, learned)).decode if learned else _plain(shape)
+def decode_of(shape: Shape, learned: Learned, *, without: Collection[str] = ()) -> Decode:
+    """The function that takes a line of this shape, with the keys that were learned for it and for what it holds.
+
+    It refuses lines with one of the fields of `without`, even if it is null.
+    """
+    if not learned and not without:
+        return _plain(shape)
+    return msgspec.json.Decoder(_type(shape, learned, without)).decode
+
+
+def unused(shape: Shape, docs: Sequence[Any]) -> list[str]:
+    """The fields that none of these decoded records has, but for null."""
+    if not shape.fields or shape.variants:
+        return []
+    optional = [(field.key, field.key.removeprefix("$")) for field in shape.fields if not field.needed]
+    return [
+        key
+        for key, name in optional
+        if all(getattr(one, name) is None or getattr(one, name) is _ABSENT for one in docs)
+    ]
 
 
 @functools.cache
@@ -39,24 +56,31 @@ def _plain(shape: Shape) -> Decode:
     return msgspec.json.Decoder(_type(shape, {})).decode
 
 
-def _type(shape: Shape, learned: Learned) -> Any:
+def _type(shape: Shape, learned: Learned, without: Collection[str] = ()) -> Any:
     if not shape.fields:
         return Skipped
     kinds = list(shape.variants)
     if len(kinds) < 2:
-        return _struct(shape, learned, *kinds)
+        return _struct(shape, learned, *kinds, without=without)
     return functools.reduce(operator.or_, [_struct(shape, learned, kind, tagged=True) for kind in kinds])
 
 
-def _struct(shape: Shape, learned: Learned, kind: str | None = None, *, tagged: bool = False) -> Any:
+def _struct(
+    shape: Shape,
+    learned: Learned,
+    kind: str | None = None,
+    *,
+    tagged: bool = False,
+    without: Collection[str] = (),
+) -> Any:
     """The type of an object; of one kind, where its tag tells it. That is left to msgspec where there are several."""
     needed: list[tuple[str, Any]] = []
     others: list[tuple[str, Any, Any]] = []
     variant = shape.variants[kind] if kind else None
     for field in shape.fields:
-        name, holds = field.key.removeprefix("$"), _of(field, learned)
-        if field.key == shape.tag and tagged:
+        if field.key in without or (tagged and field.key == shape.tag):
             continue
+        name, holds = field.key.removeprefix("$"), _of(field, learned)
         if field.needed or (variant and field.key == variant.needed):
             needed.append((name, holds))
         elif kind and field.key in shape.foreign[kind]:
@@ -70,6 +94,8 @@ def _struct(shape: Shape, learned: Learned, kind: str | None = None, *, tagged: 
         "Record",
         [*needed, *others, *((name, msgspec.Raw, _ABSENT) for name in own)],
         rename={**{field.key.removeprefix("$"): field.key for field in shape.fields}, **own},
+        # Who asks a record for a field that it cannot have learns that it has none.
+        namespace={key.removeprefix("$"): None for key in without},
         forbid_unknown_fields=shape.extras is not Extras.ANY,
         tag_field=shape.tag if tagged else None,
         tag=kind if tagged else None,

@@ -26,6 +26,7 @@ Look = Callable[[Any, Path, Notes], None]
 
 _REMOVE: Final = "the platform's pages know no such key here: correct its name, or remove it"
 _MISSING: Final = "missing: every record of this type needs it"
+_MORE: Final = "the record has a thousand flaws or more, and is looked at no further"
 _FOREIGN: Final = "this belongs to another kind of identifier: remove it, or correct the type"
 
 
@@ -54,9 +55,9 @@ def looker(shape: Shape) -> Look:
                     others[key](inner, (*path, key), notes)
             elif not free:
                 own = _explain_key(key, known, shape, path, notes)
-                if own:
+                if own and len(notes.own) < ENOUGH:
                     notes.own.append((shape, key))
-                elif len(notes.flaws) > _ENOUGH:
+                elif len(notes.flaws) >= ENOUGH:
                     return
         for key in needed:
             if value.get(key) is None:
@@ -116,7 +117,7 @@ def _each(ask: Look) -> Look:
             return
         for number, one in enumerate(value):
             ask(one, (*path, number), notes)
-            if len(notes.flaws) > _ENOUGH:
+            if len(notes.flaws) >= ENOUGH:
                 return
 
     return look
@@ -126,15 +127,15 @@ def explain_object(line: Line, shape: Shape, rules: Together, notes: Notes) -> N
     """Note every flaw of one record that is an object."""
     looker(shape)(line, (), notes)
     rules.explain(line, notes)
+    if len(notes.flaws) >= ENOUGH:
+        first = notes.flaws[0]
+        notes.flaws[0] = first._replace(message=f"{first.message} ({_MORE})")
 
 
 def explain_text(line: bytes, shape: Shape, rules: Together, *, broken: bool = False) -> Notes:
     """Every flaw of one line of NDJSON that is not blank; `broken` if it is known not to be JSON to msgspec."""
     notes = Notes()
     value: object = None
-    if len(line) > _LONG and line.count(b",") + line.count(b"[") + line.count(b"{") > _MOST:
-        notes.add("MICS309", 0, "the record holds too many values to be looked at closely: divide it")
-        return notes
     if not broken:
         try:
             value = _DECODE(line)
@@ -151,11 +152,8 @@ def explain_text(line: bytes, shape: Shape, rules: Together, *, broken: bool = F
     return notes
 
 
-# A value takes many times the memory of its text: of a long line only so many are made.
-_LONG: Final = 1024 * 1024
-_MOST: Final = 500_000
-# Flaws of one record that are noted; one with more of them has enough to be mended.
-_ENOUGH: Final = 1_000
+# Flaws of one record that are noted, and keys of the user's own; one with more flaws has enough to be mended.
+ENOUGH: Final = 1_000
 _DECODE: Final = msgspec.json.Decoder().decode
 
 
@@ -183,8 +181,10 @@ def _whole(digits: str) -> int | float:
     return int(digits) if len(digits) < _MANY_DIGITS else float(digits)
 
 
-_HIGH: Final = re.compile(r"\\u[dD][89abAB][0-9a-fA-F]{2}")
-_LOW: Final = re.compile(r"\\u[dD][c-fC-F][0-9a-fA-F]{2}")
+# All up to half a character: what is no escape, escapes of whole characters, and two halves that belong together.
+_SOUND: Final = re.compile(
+    r"(?:[^\\]++|\\[^u]|\\u(?![dD][89a-fA-F])|\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2})*+"
+)
 
 _AGAIN: Final = json.JSONDecoder(parse_constant=_no_constant, parse_int=_whole)
 _DEEP: Final = "nested too deeply to be read: write it flatter"
@@ -228,16 +228,8 @@ def _read_whole(line: bytes, text: str, value: object, end: int, notes: Notes) -
 
 def _half_character(text: str) -> int | None:
     """Where the first escape of half a character stands that its other half does not follow."""
-    place = text.find("\\")
-    while place >= 0:
-        if _HIGH.match(text, place):
-            if not _LOW.match(text, place + 6):
-                return place
-            place += 10
-        elif _LOW.match(text, place):
-            return place
-        place = text.find("\\", place + 2)
-    return None
+    sound = _SOUND.match(text)
+    return sound.end() if sound and sound.end() < len(text) else None
 
 
 def _too_deep(line: bytes) -> bool:

@@ -14,6 +14,8 @@ from mics_iac.documents.keys import HIDDEN, Nearby, shown
 from mics_iac.documents.notes import Flaw, Path, not_utf8
 from mics_iac.documents.shapes import SEGMENT, Shape
 
+# As many as a sheet has. Each takes memory, in every row of which cells are made.
+MOST_COLUMNS: Final = 16_384
 # Known beside the fields: an alternative to compartment_id in the vendor's template (seen).
 _MORE: Final = ("compartment_token",)
 # Of each of these groups one column at least.
@@ -38,11 +40,13 @@ class Header:
 def header_of(row: bytes, shape: Shape) -> Header:
     """The header that the first row of a file is."""
     try:
-        cells = cells_of(row.decode())
+        cells = cells_of(row.decode(), MOST_COLUMNS)
     except UnicodeDecodeError as error:
         return _broken(not_utf8(row, error).at, "the header is not UTF-8: write the file as UTF-8")
     if isinstance(cells, int):
         return _broken(cells, "quotes do not fit here: put the names of the columns into the first row")
+    if len(cells) > MOST_COLUMNS:
+        return _broken(cells[-1].start, f"more than {MOST_COLUMNS:,} columns: leave out those that are no fields")
     names = tuple(cell.text.strip().lower() for cell in cells)
     fields = frozenset(names).intersection(shape.by_key)
     flaws = [*_twice(cells, names)]
@@ -58,9 +62,11 @@ def _broken(at: Path | int, message: str) -> Header:
 
 
 def _twice(cells: Sequence[Cell], names: Sequence[str]) -> Iterator[Flaw]:
-    for number, (cell, name) in enumerate(zip(cells, names, strict=True)):
-        if name and name in names[:number]:
+    met: set[str] = set()
+    for cell, name in zip(cells, names, strict=True):
+        if name and name in met:
             yield Flaw("MICS372", cell.start, f"the column {shown(name)} is there twice: remove one")
+        met.add(name)
 
 
 def _missing(names: Sequence[str]) -> Iterator[Flaw]:

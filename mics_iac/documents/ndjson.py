@@ -9,12 +9,14 @@ from typing import Any, Final
 
 import msgspec
 
-from mics_iac.documents.decoding import MOST_KEYS, REFUSED, decode_of
+from mics_iac.documents.decoding import MOST_KEYS, REFUSED, decode_of, unused
 from mics_iac.documents.explaining import explain_text, rules_of
 from mics_iac.documents.notes import MARK, MARKED, Flaw, Looked, Notes, is_utf8
 from mics_iac.documents.place import field_of, offset_of
 from mics_iac.documents.shapes import Shape
 
+# Bytes of good records after which a file is taken to be all of a piece; making a type costs as much as 1 MB of them.
+_TRIAL: Final = 2_000_000
 # Lines with keys of the user's own that are looked at slowly before those keys are learned, and how often one learns.
 _PATIENCE: Final = 64
 _LESSONS: Final = 32
@@ -29,8 +31,11 @@ class Lines:
         self._first = True  # nothing was looked at yet
         self._begun = False  # a line was that is not blank
         self._closed = False  # the file is no NDJSON at all: what is wrong with its lines would say nothing
+        self._gappy = False  # the last piece had blank lines
         self._lengths: set[int] = set()
         self._pupil = Pupil()
+        self._trial = _TRIAL
+        self._without: list[str] = []  # fields that the records of this file seem not to have
 
     def look(self, piece: bytes) -> Looked:
         """Judge whole lines."""
@@ -39,21 +44,24 @@ class Lines:
             records = self.records(piece)
             return Looked(len(records), len(records), sum(map(bytes.isspace, records)), flaws=flaws)
         body = piece.removeprefix(MARK) if flaws else piece
-        # What the types skip over is not asked whether it is UTF-8: a line that is not is made one that fails.
-        if body.isascii() or is_utf8(body):
-            docs, slow = self._decoded(io.BytesIO(body))
+        blanks: list[int] = []
+        if self._gappy:
+            docs, slow = self._past_blanks(self.records(body), blanks)
         else:
-            docs, slow = self._decoded(line if is_utf8(line) else b"" for line in io.BytesIO(body))
+            docs, slow = self._decoded(io.BytesIO(body), whole=body)
         if not body:
             slow[0] = True  # the mark was all there is
-        lines = len(docs) + len(slow)
-        looked = Looked(lines, lines, flaws=flaws)
+        lines = len(docs) + len(slow) + len(blanks)
+        looked = Looked(lines, lines, len(blanks), flaws=flaws, blanks=blanks)
         odd, hashes = self._rules.survey(docs)
         if hashes and "@" in "".join(hashes):
             odd += [place for place, one in enumerate(docs) if any("@" in text for text in self._hashes(one))]
         new = len(self._lengths) < 2 and not self._lengths.issuperset(map(len, hashes))
         if slow or odd or new:
             self._look_again(piece, docs, slow, odd, looked)
+        elif self._trial > 0:
+            self._try(docs, len(piece))
+        self._gappy = bool(looked.blanks)
         return looked
 
     @staticmethod
@@ -89,8 +97,20 @@ class Lines:
         self._closed = start.startswith(b"[") or start == b"{"
         return flaws
 
-    def _decoded(self, lines: Iterable[bytes]) -> tuple[list[Any], dict[int, bool]]:
+    def _past_blanks(self, lines: Sequence[bytes], blanks: list[int]) -> tuple[list[Any], dict[int, bool]]:
+        """As `_decoded`; blank lines do not come before the decoder, whose refusal of each would cost the most."""
+        others = [number for number, line in enumerate(lines) if not line.isspace()]
+        if len(others) < len(lines):
+            blanks.extend([number for number, line in enumerate(lines) if line.isspace()])
+        kept = [lines[number] for number in others]
+        docs, slow = self._decoded(kept, whole=b"".join(kept))
+        return docs, {others[place]: broken for place, broken in slow.items()}
+
+    def _decoded(self, lines: Iterable[bytes], *, whole: bytes) -> tuple[list[Any], dict[int, bool]]:
         """The records that the fast look takes, and the numbers of the other lines, with whether they are no JSON."""
+        # What the types skip over is not asked whether it is UTF-8: a line that is not is made one that fails.
+        if not whole.isascii() and not is_utf8(whole):
+            lines = [line if is_utf8(line) else b"" for line in lines]
         docs: list[Any] = []
         slow: dict[int, bool] = {}
         decoding = map(self._decode, lines)
@@ -107,8 +127,9 @@ class Lines:
         self, piece: bytes, docs: Sequence[Any], slow: Mapping[int, bool], odd: Sequence[int], looked: Looked
     ) -> None:
         good: Sequence[int] = range(looked.count)
-        if slow:
-            good = [number for number in good if number not in slow]
+        if slow or looked.blanks:
+            passed = {*slow, *looked.blanks}
+            good = [number for number in good if number not in passed]
         marked = bool(looked.flaws)
         self._measure(docs, odd, good, looked)
         records = self.records(piece)
@@ -137,14 +158,26 @@ class Lines:
     def _hashes(self, one: Any) -> list[str]:
         return self._rules.survey((one,))[1]
 
+    def _try(self, docs: Sequence[Any], size: int) -> None:
+        """Once enough of a large file was seen, go on with a type that has only the fields that its records have."""
+        self._trial -= size
+        if self._trial <= 0:
+            self._without = unused(self._shape, docs)
+            self._renew()
+
+    def _renew(self) -> None:
+        self._decode = decode_of(self._shape, self._pupil.learned, without=self._without)
+
     def _explain(self, line: bytes, number: int, looked: Looked, *, broken: bool) -> None:
         notes = explain_text(line, self._shape, self._rules, broken=broken)
         if notes.flaws:
             looked.flaws.extend([(number, flaw) for flaw in notes.flaws])
         if notes.hashes and len(self._lengths) < 2:
             self._met(notes.hashes, number, looked)
-        if notes.own and self._pupil.meet(notes):
-            self._decode = decode_of(self._shape, self._pupil.learned)
+        learned = bool(notes.own) and self._pupil.meet(notes)
+        if learned or (self._without and not notes.flaws):
+            self._without = []
+            self._renew()
 
 
 class Pupil:

@@ -48,12 +48,13 @@ class Looked:
     empty: int = 0  # how many of them are no records: blank ones, and the header
     header: int | None = None  # the number of the one that is the header
     flaws: list[tuple[int, Flaw]] = field(default_factory=list)  # each with the number of its record
+    blanks: list[int] = field(default_factory=list)  # the numbers of those that are blank lines, which is a flaw too
     hashes: dict[int, int] = field(default_factory=dict)  # lengths not met before, each with the first record of it
 
     def blank(self, number: int) -> None:
         """Note that one of the records is a blank line."""
         self.empty += 1
-        self.flaws.append((number, BLANK))
+        self.blanks.append(number)
 
 
 def is_utf8(data: bytes) -> bool:

@@ -1,6 +1,7 @@
 """Finds where in the text of a record a path leads: asked only for the few findings that are shown.
 
-Walks over the text in steps of whole tokens, without building any value, however deep or long it is.
+Walks over the text in steps of whole tokens, without building any value, however deep it is. Of a record with very
+many values it goes only so far: the place is that of the innermost object or list that was reached.
 """
 
 from __future__ import annotations
@@ -31,9 +32,10 @@ def offset_of(text: str, path: Path, *, key: bool) -> int:
     Where the path leads nowhere, as that of a missing field does, it is the innermost object that is there. `text` is
     valid JSON.
     """
-    place = _past_white(text, 0)
+    walk = _Walk(text)
+    place = walk.past_white(0)
     for number, step in enumerate(path):
-        found = _member(text, place, step) if isinstance(step, str) else _item(text, place, step)
+        found = walk.member(place, step) if isinstance(step, str) else walk.item(place, step)
         if found is None:
             return place
         at_key, place = found
@@ -42,45 +44,57 @@ def offset_of(text: str, path: Path, *, key: bool) -> int:
     return place
 
 
-def _past_white(text: str, place: int) -> int:
-    found = _WHITE.match(text, place)
-    return found.end() if found else place
+# Steps of one walk: of a record of usual size no walk takes as many.
+_STEPS: Final = 20_000
 
 
-def _member(text: str, place: int, key: str) -> tuple[int, int] | None:
-    """The places of a key of an object and of its value; of several the last one, whose value counts."""
-    if not text.startswith("{", place):
-        return None
-    found = None
-    place = _past_white(text, place + 1)
-    while literal := _STRING.match(text, place):
-        value = _past_white(text, _past_white(text, literal.end()) + 1)
-        if json.loads(literal.group()) == key:
-            found = (place, value)
-        place = _past_white(text, _past_white(text, _past_value(text, value)) + 1)
-    return found
+class _Walk:
+    """One walk over a text, of so many steps at most."""
 
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self._left = _STEPS
 
-def _item(text: str, place: int, number: int) -> tuple[int, int] | None:
-    if not text.startswith("[", place):
-        return None
-    place = _past_white(text, place + 1)
-    for _ in range(number):
-        place = _past_white(text, _past_white(text, _past_value(text, place)) + 1)
-    return place, place
+    def past_white(self, place: int) -> int:
+        found = _WHITE.match(self._text, place)
+        return found.end() if found else place
 
+    def member(self, place: int, key: str) -> tuple[int, int] | None:
+        """The places of a key of an object and of its value; of several the last one, whose value counts."""
+        if not self._text.startswith("{", place):
+            return None
+        found = None
+        place = self.past_white(place + 1)
+        while self._left > 0 and (literal := _STRING.match(self._text, place)):
+            value = self.past_white(self.past_white(literal.end()) + 1)
+            written = literal.group()
+            if (json.loads(written) if "\\" in written else written[1:-1]) == key:
+                found = (place, value)
+            place = self.past_white(self.past_white(self._past_value(value)) + 1)
+        return found
 
-def _past_value(text: str, place: int) -> int:
-    """Where a value ends."""
-    if text[place : place + 1] not in {"{", "["}:
-        found = _STRING.match(text, place) or _SCALAR.match(text, place)
-        return found.end() if found else len(text)
-    depth = 0
-    for token in _NESTING.finditer(text, place):
-        if token.group() in {"{", "["}:
-            depth += 1
-        elif token.group() in {"}", "]"}:
-            depth -= 1
-            if not depth:
+    def item(self, place: int, number: int) -> tuple[int, int] | None:
+        """The place of an item of a list, twice."""
+        if not self._text.startswith("[", place):
+            return None
+        start, place = place, self.past_white(place + 1)
+        for _ in range(number):
+            place = self.past_white(self.past_white(self._past_value(place)) + 1)
+        return (place, place) if self._left > 0 else (start, start)
+
+    def _past_value(self, place: int) -> int:
+        """Where a value ends."""
+        self._left -= 1
+        if self._text[place : place + 1] not in {"{", "["}:
+            found = _STRING.match(self._text, place) or _SCALAR.match(self._text, place)
+            return found.end() if found else len(self._text)
+        depth = 0
+        for token in _NESTING.finditer(self._text, place):
+            self._left -= 1
+            if token.group() in {"{", "["}:
+                depth += 1
+            elif token.group() in {"}", "]"}:
+                depth -= 1
+            if not depth or self._left <= 0:
                 return token.end()
-    return len(text)
+        return len(self._text)

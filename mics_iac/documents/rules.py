@@ -16,7 +16,7 @@ from enum import Enum
 from typing import Final, Literal
 
 # Of the rules and of how they are looked after: results that are kept belong to one version.
-VERSION: Final = 1
+VERSION: Final = 2
 
 
 class Mark(Enum):
@@ -52,7 +52,7 @@ RULES: Final[dict[str, Rule]] = {
         Rule("MICS306", "not valid JSON", "error", _D),
         Rule("MICS307", "JSON, but not an object", "error", _D),
         Rule("MICS308", "two objects on one line", "error", _D),
-        Rule("MICS309", "record too long to be checked", "error", _I),
+        Rule("MICS309", "record longer than 1 MiB, which is not looked at", "error", _I),
         Rule("MICS310", "record longer than one part may be", "error", _D, "file"),
         Rule("MICS311", "nested too deeply", "error", _I),
         Rule("MICS312", "blank line", "warning", _I),

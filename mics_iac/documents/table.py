@@ -66,9 +66,11 @@ class Rows:
         if isinstance(flaw.at, int):
             return flaw.at, ""
         name = str(flaw.at[0]) if flaw.at else ""
-        cells = cells_of(text)
-        if self._header is None or name not in self._header.names or isinstance(cells, int):
+        if self._header is None or name not in self._header.names:
             return 0, shown(name) if name else ""
+        cells = cells_of(text, len(self._header.names))
+        if isinstance(cells, int):
+            return 0, shown(name)
         return cells[self._header.names.index(name)].start, shown(name)
 
     def _begin(self, piece: bytes, looked: Looked) -> bytes:
@@ -130,7 +132,7 @@ class Rows:
         if row.isspace():
             looked.blank(number)
             return
-        found = _cells(row)
+        found = _cells(row, len(header.names))
         if isinstance(found, Flaw):
             looked.flaws.append((number, found))
         elif len(found) != len(header.names):
@@ -176,12 +178,12 @@ def _read(data: bytes) -> list[list[str]] | None:
     return rows if len(rows) == newlines + (text != "" and not text.endswith("\n")) else None
 
 
-def _cells(row: bytes) -> list[Cell] | Flaw:
+def _cells(row: bytes, most: int) -> list[Cell] | Flaw:
     try:
         text = row.decode()
     except UnicodeDecodeError as error:
         return not_utf8(row, error)
-    cells = cells_of(text)
+    cells = cells_of(text, most)
     if not isinstance(cells, int):
         return cells
     if row.count(b'"') % 2:
@@ -190,7 +192,8 @@ def _cells(row: bytes) -> list[Cell] | Flaw:
 
 
 def _ragged(cells: int, columns: int) -> Flaw:
-    return Flaw("MICS373", 0, f"the row has {cells:,} cells, the header {columns:,}: write a cell for each column")
+    has = f"{cells:,} cells" if cells <= columns else "more cells"
+    return Flaw("MICS373", 0, f"the row has {has}, the header {columns:,}: write a cell for each column")
 
 
 def _record(header: Header, cells: Sequence[Cell]) -> dict[str, object]:

@@ -154,7 +154,7 @@ def _read_again(desired: Desired, again: list[Again], world: World) -> Desired:
 
     def how(one: Again) -> Reading:
         wanted = imports[one.address]
-        return replace(_how(wanted.declared, check=checkable(wanted)), ranges=one.ranges)
+        return replace(_how(wanted.declared, check=checkable(wanted)), ranges=one.ranges, settled=one.settled)
 
     jobs = {(one.address, one.source.path): (_found(one.source), how(one)) for one in again}
     return _with_contents(desired, jobs, world)
@@ -166,7 +166,9 @@ def _with_contents(desired: Desired, jobs: Mapping[tuple[str, str], tuple[Found,
 
     def read(address: str, source: SourceFile) -> SourceFile:
         content = contents.get((address, source.path))
-        return source if content is None else replace(source, content=content)
+        if content is None:
+            return source
+        return replace(source, content=content, settled=jobs[address, source.path][1].settled)
 
     return with_sources(desired, read)
 

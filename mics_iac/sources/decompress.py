@@ -33,22 +33,28 @@ BOUNDS: Final = Bounds()
 
 @dataclass(frozen=True, slots=True)
 class Format:
-    """One way of compression: the end of a file's name, the first bytes of every such file, and what undoes it."""
+    """One way of compression: the end of a file's name, the first bytes of every such file, and what undoes it.
+
+    `telling` are first bytes that no text has by chance.
+    """
 
     suffix: str
     magics: tuple[bytes, ...]
+    telling: tuple[bytes, ...]
     inflate: Callable[[Raw], Inflate]
 
 
 # A zstd file may begin with a frame that is to be skipped: one of sixteen magics.
 _ZSTD = (b"\x28\xb5\x2f\xfd", *(bytes([number]) + b"\x2a\x4d\x18" for number in range(0x50, 0x60)))
+_BZ2 = tuple(b"BZh%d1AY&SY" % level for level in range(1, 10))
+_XZ = (b"\xfd7zXZ\x00",)
 FORMATS: Final = (
-    Format(".gz", (b"\x1f\x8b",), gzip_content),
-    Format(".zst", _ZSTD, zstd_content),
-    Format(".bz2", (b"BZh",), bz2_content),
-    Format(".xz", (b"\xfd7zXZ\x00",), xz_content),
+    Format(".gz", (b"\x1f\x8b",), (b"\x1f\x8b",), gzip_content),
+    Format(".zst", _ZSTD, _ZSTD, zstd_content),
+    Format(".bz2", (b"BZh",), _BZ2, bz2_content),
+    Format(".xz", _XZ, _XZ, xz_content),
 )
-_HEAD = max(len(magic) for format_ in FORMATS for magic in format_.magics)
+_HEAD = max(len(magic) for format_ in FORMATS for magic in (*format_.magics, *format_.telling))
 
 
 def format_of(path: str) -> Format | None:
@@ -83,7 +89,7 @@ class _Plain:
             while size >= _HEAD > len(block) and (more := self._raw.read(size - len(block))):
                 block += more
             for format_ in FORMATS:
-                if block.startswith(format_.magics):
+                if block.startswith(format_.telling):
                     raise SourceUnfit(
                         self._path,
                         f"holds compressed bytes ({format_.suffix}), and its name does not say so",

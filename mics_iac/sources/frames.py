@@ -23,6 +23,7 @@ class Frames:
 
     def __init__(self) -> None:
         self.whole = True
+        self.begun = 0  # how many, those that are to be skipped included
         self._block = b""
         self._at = 0
         self._walk = self._frames()
@@ -39,6 +40,7 @@ class Frames:
             if self._at == len(self._block):
                 self._block, self._at = (yield), 0
             self.whole = False
+            self.begun += 1
             magic = yield from self._number(4)
             if magic in _SKIPPED:
                 yield from self._pass((yield from self._number(4)))

@@ -24,6 +24,11 @@ if TYPE_CHECKING:
 # Stored bytes taken at once, and the most that comes out at once: both stay in the processor's cache.
 _TAKEN = 64 * 1024
 _GIVEN = 64 * 1024
+# Beginning a member costs as much as decompressing some kilobytes, and an empty one gives nothing that can be weighed.
+# After the first ones, those of a file have so many stored bytes on average at least: who appends a member for every
+# record is below it, who blocks as bgzip does far above.
+_FREE_MEMBERS = 10_000
+_LEAST = 512
 # Memory that a file may ask for to be decompressed: what the strongest usual settings of xz (65 MB) and zstd need.
 MEMORY = 128 * 1024 * 1024
 
@@ -128,6 +133,8 @@ class _Members:
         self._kind = kind
         self._member: Member | None = None
         self._rest = b""  # taken, and not given to a member yet
+        self._begun = 0  # members
+        self._taken = 0  # stored bytes
 
     def read(self, size: int, /) -> bytes:
         while self._member is not None or self._next():
@@ -142,7 +149,7 @@ class _Members:
     def _step(self, member: Member, size: int) -> bytes:
         given = b""
         if member.needs_input:
-            given = self._rest or self._raw.read(_TAKEN)
+            given = self._rest or self._take()
             self._rest = b""
             if not given:
                 raise _cut_off()
@@ -154,7 +161,7 @@ class _Members:
     def _next(self) -> bool:
         """Begin the next member, if there is one: behind the first one, and what pads it."""
         padding = 0
-        while block := self._rest or self._raw.read(_TAKEN):
+        while block := self._rest or self._take():
             self._rest = block.lstrip(b"\0") if self._kind.padding else block
             padding += len(block) - len(self._rest)
             if self._rest:
@@ -163,12 +170,20 @@ class _Members:
             raise _followed()
         if not self._rest:
             return False
-        while len(self._rest) < len(self._kind.magic) and (block := self._raw.read(_TAKEN)):
+        while len(self._rest) < len(self._kind.magic) and (block := self._take()):
             self._rest += block
         if not self._rest.startswith(self._kind.magic):
             raise _followed()
+        self._begun += 1
+        if crumbs(self._begun, self._taken):
+            raise _crumbled()
         self._member = self._kind.begin()
         return True
+
+    def _take(self) -> bytes:
+        block = self._raw.read(_TAKEN)
+        self._taken += len(block)
+        return block
 
 
 class _Zlib:
@@ -202,6 +217,7 @@ class _WholeFrames:
     def __init__(self, raw: Raw) -> None:
         self._raw = raw
         self._frames = Frames()
+        self._taken = 0
 
     def read(self, size: int, /) -> bytes:
         block = self._raw.read(size)
@@ -209,9 +225,17 @@ class _WholeFrames:
             self._frames.feed(block)
         except NotFrames as error:
             raise _damaged() from error
+        self._taken += len(block)
+        if crumbs(self._frames.begun, self._taken):
+            raise _crumbled()
         if not block and not self._frames.whole:
             raise _cut_off()
         return block
+
+
+def crumbs(members: int, taken: int) -> bool:
+    """Whether so many members are too many for so many stored bytes."""
+    return members > _FREE_MEMBERS and members * _LEAST > taken
 
 
 class _Zstd:
@@ -234,6 +258,13 @@ def _cut_off() -> Broken:
 
 def _damaged() -> Broken:
     return Broken("is damaged, so that its compressed data cannot be read")
+
+
+def _crumbled() -> Broken:
+    return Broken(
+        f"is taken for a bomb: it is made of more than {_FREE_MEMBERS:,} compressed pieces of less than {_LEAST} bytes",
+        "compress its content anew, as one piece",
+    )
 
 
 def _followed() -> Broken:

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+import time
+import tracemalloc
 
 import pytest
 
 from mics_iac.documents.cutting import LONGEST
+from mics_iac.documents.explaining import ENOUGH
 from mics_iac.documents.report import SHOWN
-from tests.documents.lines import GOOD, HASH
-from tests.documents.reading import found, of_records, only, report_of
+from mics_iac.documents.rules import RULES
+from tests.documents.lines import GOOD, HASH, TOUCH
+from tests.documents.reading import found, of_records, only, report_of, sieved
 
 PROFILE = GOOD["USER_PROFILE"][0]
 
@@ -67,6 +71,26 @@ def test_blank_lines_are_no_records() -> None:
     assert [line for line, *_ in found(report)] == [1, 3, 5]
 
 
+def test_blank_lines_among_others_are_passed_over_wherever_they_stand() -> None:
+    lines = [PROFILE, "", '{"operation":"DELETE"}', " ", PROFILE, "\t", '{"operation":"é"']
+    text = "".join(f"{line}\n" for line in lines).encode()
+    once = report_of("USER_PROFILE", text)
+    report = report_of("USER_PROFILE", *[text * 1000] * 3)
+    assert of_records(report) == {code: 3000 * number for code, number in of_records(once).items()}
+    assert (report.lines, report.records) == (3000 * once.lines, 3000 * once.records)
+    assert [f.line for f in report.findings if f.code == "MICS312"][:5] == [2, 4, 6, 9, 11]
+    every = frozenset(RULES)
+    kept, dropped = sieved("USER_PROFILE", *[text * 1000] * 3, csv=False, drop=every)
+    assert kept == f"{PROFILE}\n".encode() * 6000
+    assert len(kept) + len(dropped) == 3000 * len(text)
+
+
+def test_a_file_of_blank_lines_takes_less_than_a_microsecond_for_each() -> None:
+    begun = time.process_time()
+    assert report_of("USER_PROFILE", *[b"\n" * 250_000] * 4).counts == {"MICS301": 1, "MICS312": 1_000_000}
+    assert time.process_time() - begun < 1
+
+
 def test_few_records_are_warned_of() -> None:
     few, enough = (report_of("USER_PROFILE", f"{PROFILE}\n".encode() * number) for number in (999, 1000))
     assert (few.counts, enough.counts) == ({"MICS380": 1}, {})
@@ -113,6 +137,54 @@ def test_a_record_that_is_too_long_is_not_looked_at() -> None:
     report = report_of("USER_PROFILE", f"{PROFILE}\n".encode(), long[: 1 << 22], long[1 << 22 :], PROFILE.encode())
     assert found(report) == [(2, 1, "MICS309", "")]
     assert (report.records, report.lines) == (3, 3)
+
+
+def fat(begin: str, value: str, end: str, size: int) -> bytes:
+    """One record of so many bytes, filled with a value."""
+    return (begin + ",".join([value] * ((size - len(begin)) // (len(value) + 1))) + end).encode()
+
+
+LINE = f'{{{TOUCH},"$user_account_id":"C","$ttl":-1,"{{}}":['
+ROW = "operation,user_account_id,segment_id,expiration_duration\n"
+FAT = {
+    "cells": lambda size: fat(ROW, "", "\n", size),
+    "cells in quotes": lambda size: fat(ROW, '"a"', "\n", size),
+    "columns": lambda size: fat("", "é", "\n", size),
+    "events": lambda size: fat(LINE.replace("{}", "$events"), "{}", "]}\n", size),
+    "objects": lambda size: fat(LINE.replace("{}", "x"), '{"":{}}', "]}\n", size),
+    "lists": lambda size: fat(LINE.replace("{}", "x"), "[[]]", "]}\n", size),
+    "no JSON": lambda size: fat(LINE.replace("{}", "x"), "{}", "]\n", size),
+}
+
+
+@pytest.mark.parametrize("size", [LONGEST - 1000, 4 * LONGEST])
+@pytest.mark.parametrize("kind", FAT)
+def test_a_fat_record_takes_little_memory_and_time(kind: str, size: int) -> None:
+    data, csv = FAT[kind](size), kind in {"cells", "cells in quotes", "columns"}
+    blocks = [data[start : start + (1 << 18)] for start in range(0, len(data), 1 << 18)]
+    begun = time.process_time()
+    report = report_of("USER_SEGMENT" if csv else "USER_ACTIVITY", *blocks, csv=csv)
+    assert time.process_time() - begun < 3
+    assert len(report.counts.keys() - {"MICS380"}) >= 1
+    tracemalloc.start()
+    try:
+        report_of("USER_SEGMENT" if csv else "USER_ACTIVITY", *blocks, csv=csv)
+        assert tracemalloc.get_traced_memory()[1] < 80_000_000
+    finally:
+        tracemalloc.stop()
+
+
+def test_of_a_record_with_very_many_flaws_some_are_told_and_that_there_are_more() -> None:
+    few, many = (f'{{{TOUCH},"$user_account_id":"C","$events":[{",".join(["{}"] * n)}]}}' for n in (ENOUGH - 1, 50_000))
+    assert "no further" not in str(report_of("USER_ACTIVITY", few.encode()))
+    report = report_of("USER_ACTIVITY", many.encode())
+    assert report.counts["MICS320"] == ENOUGH
+    assert "no further" in report.findings[1].message
+
+
+def test_the_place_of_a_flaw_far_into_a_fat_record_is_at_least_near() -> None:
+    line = f'{{"x":[{",".join(["{}"] * 50_000)}],{TOUCH},"$user_account_id":"C","$events":[{{}}]}}'
+    assert found(report_of("USER_ACTIVITY", line.encode())) == [(1, 1, "MICS320", "$events[0].$event_name")]
 
 
 def test_keys_of_the_users_own_make_no_finding_however_many_there_are() -> None:

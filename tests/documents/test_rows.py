@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from tests.documents.lines import HASH
@@ -129,3 +131,26 @@ def test_of_an_unknown_type_only_the_table_is_looked_at() -> None:
 def test_a_cell_may_be_longer_than_the_standard_library_lets_it_be() -> None:
     bag = '"{""a"":""' + "x" * 200_000 + '""}"'
     assert check(f"{HEADER}\nUPDATE,,C,,,5,,0,,{bag}\nUPSERT,,C,,,5,,0,,{bag}") == [(3, 1, "MICS322", "operation")]
+
+
+def test_a_row_is_refused_as_soon_as_it_is_too_wide() -> None:
+    wide = report_of("USER_SEGMENT", f"{SHORT}\nUPDATE,C,5,0,,,\nUPDATE,C,5\n".encode(), csv=True)
+    assert [f.message.split(":")[0] for f in wide.findings if f.code == "MICS373"] == [
+        "the row has more cells, the header 4",
+        "the row has 3 cells, the header 4",
+    ]
+
+
+def test_a_header_has_no_more_columns_than_a_sheet() -> None:
+    assert found(report_of("USER_SEGMENT", SHORT.encode() + b"," * 16_381 + b"\nUPSERT", csv=True))[0][2] == "MICS370"
+
+
+def test_a_header_of_many_columns_is_read_in_a_time_that_grows_with_it_alone() -> None:
+    def seconds(columns: int) -> float:
+        row = ",".join(f"c{number}" for number in range(columns)).encode()
+        begun = time.process_time()
+        report_of("USER_SEGMENT", row, csv=True)
+        return time.process_time() - begun
+
+    # Four times as many would take sixteen times as long, were each compared with all before it.
+    assert min(seconds(16_000) for _ in range(3)) < 8 * min(seconds(4_000) for _ in range(3))

@@ -7,6 +7,7 @@ import gzip
 import lzma
 import random
 import sys
+import time
 import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
@@ -149,6 +150,10 @@ def test_bytes_that_are_compressed_without_a_name_that_says_so(tmp_path: Path, s
     refused(put(tmp_path, f"a.ndjson{other}", COMPRESS[suffix](DATA)))
 
 
+def test_a_text_that_begins_like_a_magic_is_a_text(tmp_path: Path) -> None:
+    assert read(put(tmp_path, "a.csv", b"BZh9,b\n")) == b"BZh9,b\n"
+
+
 def test_the_last_suffix_alone_counts() -> None:
     names = ["a.gz", "a.ndjson.GZ", "s3://b/a.csv.gz", "https://h/a.gz?sig=x", "https://h/a.gz#x"]
     assert {format_.suffix for name in names if (format_ := format_of(name))} == {".gz"}
@@ -177,6 +182,24 @@ def test_bombs_are_told_by_their_ratio_and_by_their_size(tmp_path: Path, suffix:
         assert tracemalloc.get_traced_memory()[1] < 2_000_000
     finally:
         tracemalloc.stop()
+
+
+@pytest.mark.parametrize("suffix", FORMATS)
+@pytest.mark.parametrize("record", [b"", b"{}\n"])
+def test_a_file_of_very_many_tiny_members_is_taken_for_a_bomb(tmp_path: Path, suffix: str, record: bytes) -> None:
+    tiny = COMPRESS[suffix](record)
+    put(tmp_path, f"a{suffix}", tiny * 20_000)
+    begun = time.process_time()
+    assert "bomb" in refused(tmp_path / f"a{suffix}").message
+    assert time.process_time() - begun < 3
+    # A log that is appended to in small pieces, and one in blocks as bgzip writes them, are none.
+    assert len(read(put(tmp_path, f"b{suffix}", tiny * 9_000))) == len(record) * 9_000
+
+
+@pytest.mark.parametrize("suffix", [".gz", ".zst"])
+def test_very_many_members_of_some_size_are_read(tmp_path: Path, suffix: str) -> None:
+    block = random.Random(1).randbytes(600)
+    assert len(read(put(tmp_path, f"a{suffix}", COMPRESS[suffix](block) * 12_000))) == 600 * 12_000
 
 
 def test_a_bomb_is_no_file_to_load(tmp_path: Path) -> None:
