@@ -40,9 +40,9 @@ def apply(given: Common, options: Mapping[str, Any], *, saved: str | None, auto_
             outcome = _carry_out(run, options, reviewed, review)
         except MicsError:
             # What was done until then was done: it is counted on this way out too.
-            if review.approved:
-                scene = run.display.scene
-                given.screen.warn(broken_off_lines(scene.tally, running=len(scene.unsettled)))
+            scene = run.display.scene
+            if review.approved and scene.plan is not None:
+                given.screen.warn(broken_off_lines(scene.plan, scene.tally, running=len(scene.unsettled)))
             raise
     if not review.seen:  # there was nothing to approve
         _show_plan(given, outcome.plan)

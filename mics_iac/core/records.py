@@ -79,20 +79,16 @@ def invalid(checked: Sequence[Checked]) -> RecordsInvalid:
     errors, files = ("1 error", "is") if found == 1 else (f"{found:,} errors", "are")
     where = checked[0].source if len(checked) == 1 else f"{len(checked):,} files"
     problems = list(problems_of(checked))
-    # A file of which records are left out, and which is refused all the same, has none left.
-    whole = [one for one in checked if any(_of_the_file(code) for code in one.errors)]
-    emptied = [one for one in checked if one.dropped and one not in whole]
     records = "the records of " if any(code in RULES for one in checked for code in one.errors) else ""
     message = f"there {files} {errors} in {records}{where}"
-    if emptied:
-        message += "; none of its records is valid" if len(checked) == 1 else f"; in {len(emptied):,} none is valid"
-    return RecordsInvalid(message, problems, more=found - len(problems), remedy=_remedy(checked, whole, emptied))
+    return RecordsInvalid(message, problems, more=found - len(problems), remedy=_remedy(checked))
 
 
-def _remedy(checked: Sequence[Checked], whole: Sequence[Checked], emptied: Sequence[Checked]) -> str:
-    """What can be done: `whole` are wrong as files, of the `emptied` every record was left out already."""
+def _remedy(checked: Sequence[Checked]) -> str:
+    """What can be done: nothing can be left out of a file that is wrong as a whole."""
+    whole = [one for one in checked if any(_of_the_file(code) for code in one.errors)]
     ways = []
-    if len(whole) + len(emptied) < len(checked):
+    if len(whole) < len(checked):
         ways.append("set `on_invalid: skip` to load the others")
     if any(code in RULES for one in checked for code in one.errors):
         ways.append("`ignore` a rule")

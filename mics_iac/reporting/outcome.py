@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from mics_iac import __version__
 from mics_iac.core.outcome import Outcome, Shortfall
+from mics_iac.core.plan import Counts, Plan, Skip, count
 from mics_iac.core.tally import Tally
 from mics_iac.reporting.failure import failure_json, failure_lines
 from mics_iac.reporting.figures import counted, number
@@ -48,12 +49,26 @@ def _left_out(tally: Tally) -> list[Line]:
     return [*lines, line(f"... and {rest} with records left out")] if len(kept) > _MOST else lines
 
 
-def broken_off_lines(tally: Tally, *, running: int) -> list[Line]:
-    """The counts of a run that an error stopped, so that it has no outcome."""
-    return [
+def broken_off_lines(plan: Plan, tally: Tally, *, running: int) -> list[Line]:
+    """The counts of a run that an error stopped, so that it has no outcome, and what of its plan it did not do."""
+    skipped = sum(isinstance(a, Skip) for a in plan.actions)
+    lines = [
         *_left_out(tally),
         line(apply_summary(tally, whole=False)),
-        line(loads_summary(tally, whole=False, skipped=0, running=running)),
+        line(loads_summary(tally, whole=False, skipped=skipped, running=running)),
+    ]
+    if undone := _undone(count(plan), tally):
+        lines.append(line(Span("Not done: ", "warn"), f"{', '.join(undone)}.", hang=2))
+    return lines
+
+
+def _undone(planned: Counts, tally: Tally) -> list[str]:
+    imports = planned.adopt + planned.add + planned.change - tally.adopted - tally.added - tally.changed
+    loads = planned.load - tally.loaded - tally.found
+    return [
+        *([f"{counted(imports, 'import')} to add or change"] if imports > 0 else []),
+        *([f"{counted(loads, 'upload')} to make"] if loads > 0 else []),
+        *([f"{counted(planned.fetch, 'remote file')} to read and load"] if planned.fetch else []),
     ]
 
 

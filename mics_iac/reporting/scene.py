@@ -55,6 +55,7 @@ class Scene:
     failures: int = 0
     unsettled: set[tuple[str, str]] = field(default_factory=set)  # (address, execution) that this run began
     tally: Tally = field(default_factory=Tally)
+    plan: Plan | None = None
     happened: Counter[str] = field(default_factory=Counter)
     _imports: dict[str, _Loading] = field(default_factory=dict)
     _sizes: dict[Part, int] = field(default_factory=dict)
@@ -65,6 +66,7 @@ class Scene:
 
     def expect(self, plan: Plan) -> None:
         """Know what there is to do, once it is decided to do it; of what must be read first nothing is known yet."""
+        self.plan = plan
         if plan.fetches:
             return
         self.files, self.bytes = len(plan.uploads), sum(u.bytes for u in plan.uploads)

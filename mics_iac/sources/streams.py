@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from mics_iac.core.content import Content, Slice
+from mics_iac.core.manifest import LARGEST_PART
 from mics_iac.documents.check import Sieve
 from mics_iac.documents.report import SHOWN, Finding, Report
 from mics_iac.errors import SourceFailed
@@ -161,7 +162,8 @@ def _with_overlong(report: Report | None, cut: Cut, limit: int) -> Report | None
     """The report, with what the cut found out."""
     if not cut.overlong:
         return report
-    what = f"this record is longer than a part may be ({limit:,} bytes): raise `split`, or shorten the record"
+    mend = "raise `split`, or shorten the record" if limit < LARGEST_PART else "shorten the record"
+    what = f"this record is longer than a part may be ({limit:,} bytes): {mend}"
     told = tuple(Finding(line, 1, _OVERLONG, "", what) for line in cut.lines[:SHOWN])
     lines, records = sum(p.lines for p in cut.parts), sum(p.records for p in cut.parts)
     return together(report, Report(records, lines, {_OVERLONG: cut.overlong}, told))

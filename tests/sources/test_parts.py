@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import tempfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -15,6 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mics_iac.core.content import Content, Part
+from mics_iac.core.manifest import LARGEST_PART
 from mics_iac.documents.check import Sieve
 from mics_iac.documents.rules import RULES
 from mics_iac.errors import SourceFailed
@@ -174,6 +176,16 @@ def test_a_record_that_is_longer_than_a_part_is_told_of_at_its_place(tmp_path: P
     unchecked = LocalSource(tmp_path).read(found, Reading(None, csv=False, limit=300_000), watch=nobody)
     assert unchecked.report is not None
     assert unchecked.report.counts == {"MICS310": 1}
+
+
+def test_nobody_is_told_to_raise_the_limit_where_there_is_no_higher_one(tmp_path: Path) -> None:
+    path = tmp_path / "a"
+    path.touch()
+    os.truncate(path, LARGEST_PART + 1)
+    how = Reading(None, csv=False, limit=LARGEST_PART)
+    content = LocalSource(tmp_path).read(Found("a", LARGEST_PART + 1), how, watch=nobody)
+    assert content.report is not None
+    assert content.report.findings[0].message.endswith(": shorten the record")
 
 
 def test_a_header_that_leaves_no_room_is_not_repeated(tmp_path: Path) -> None:
