@@ -204,8 +204,10 @@ def _whole(digits: str) -> int | float:
     return int(digits) if len(digits) < _MANY_DIGITS else float(digits)
 
 
-_HIGH: Final = re.compile(r"\\u[dD][89abAB][0-9a-fA-F]{2}")
-_LOW: Final = re.compile(r"\\u[dD][c-fC-F][0-9a-fA-F]{2}")
+# All up to half a character: what is no escape, escapes of whole characters, and two halves that belong together.
+_SOUND: Final = re.compile(
+    r"(?:[^\\]++|\\[^u]|\\u(?![dD][89a-fA-F])|\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2})*+"
+)
 
 _AGAIN: Final = json.JSONDecoder(parse_constant=_no_constant, parse_int=_whole)
 _DEEP: Final = "nested too deeply to be read: write it flatter"
@@ -249,16 +251,8 @@ def _read_whole(line: bytes, text: str, value: object, end: int, notes: Notes) -
 
 def _half_character(text: str) -> int | None:
     """Where the first escape of half a character stands that its other half does not follow."""
-    place = text.find("\\")
-    while place >= 0:
-        if _HIGH.match(text, place):
-            if not _LOW.match(text, place + 6):
-                return place
-            place += 10
-        elif _LOW.match(text, place):
-            return place
-        place = text.find("\\", place + 2)
-    return None
+    sound = _SOUND.match(text)
+    return sound.end() if sound and sound.end() < len(text) else None
 
 
 def _too_deep(line: bytes) -> bool:
