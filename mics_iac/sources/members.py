@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 # Stored bytes taken at once, and the most that comes out at once: both stay in the processor's cache.
 _TAKEN = 64 * 1024
 _GIVEN = 64 * 1024
-# Beginning a member costs as much as decompressing some kilobytes, and an empty one gives nothing that could be weighed.
-# After the first ones, those of a file have so many stored bytes on average at least: who appends a member for every
-# record is below it, who blocks as bgzip does far above.
+# To begin a member costs as much as some kilobytes of another, and an empty one gives nothing that could be weighed.
+# Behind the first ones, those of a file have so many stored bytes on average at least: who appends one for every record
+# is below it, who blocks as bgzip does far above.
 _FREE_MEMBERS = 10_000
 _LEAST = 512
 # Memory that a file may ask for to be decompressed: what the strongest usual settings of xz (65 MB) and zstd need.
