@@ -7,6 +7,7 @@ error is shown or where it was caught; an edge that catches a third party's erro
     ├── UsageError                 64   the command line itself is wrong
     ├── ManifestInvalid             4   the manifest, with every problem found in it
     ├── RecordsInvalid              4   data files, with what was found in their records
+    ├── FilesInvalid                4   data files that are not what they must be to be read, all of them
     ├── PlanStale                   5   the reviewed plan is not what would be done now
     ├── Locked                      6   somebody else holds the state
     ├── GuardRefused                8   a rule that protects data said no
@@ -15,6 +16,7 @@ error is shown or where it was caught; an edge that catches a third party's erro
     │   └── StateDamaged           10   not as it was written
     ├── StateConflict               1   somebody wrote the state behind our lock
     ├── SourceFailed                1   a data file cannot be read, or is not what was planned
+    │   ├── SourceUnfit             1   it is damaged, or not what its name says
     │   └── SourceRefused           9   its place does not take the credentials, or they may not read there
     ├── StoreFailed                 1   the place of the state failed (disk full, no permission)
     │   └── StoreRefused            9   it does not take the credentials, or they may not do that
@@ -96,13 +98,21 @@ class RecordsInvalid(MicsError):
 
     exit_code = 4
 
-    def __init__(self, message: str, problems: list[Problem], *, more: int = 0) -> None:
+    def __init__(self, message: str, problems: list[Problem], *, more: int = 0, remedy: str = "mend the files") -> None:
         self.problems = tuple(sorted(problems, key=_IN_ORDER))
         self.more = more
-        super().__init__(
-            message,
-            remedy="mend the files; or set `on_invalid: skip` to load the others, or `ignore` a rule, on the import",
-        )
+        super().__init__(message, remedy=remedy)
+
+
+class FilesInvalid(MicsError):
+    """Data files cannot be read as what they must be; `problems` holds one for each, at the path of the file."""
+
+    exit_code = 4
+
+    def __init__(self, problems: list[Problem]) -> None:
+        self.problems = tuple(sorted(set(problems), key=_IN_ORDER))
+        count = len(self.problems)
+        super().__init__(f"{count:,} data file{'s' if count != 1 else ''} cannot be read")
 
 
 class PlanStale(MicsError):
@@ -160,6 +170,15 @@ class StateConflict(MicsError):
 
 class SourceFailed(MicsError):
     """A data file cannot be read, or its bytes are not the ones that were planned."""
+
+
+class SourceUnfit(SourceFailed):
+    """A data file is damaged, or not what its name says; `problem` is the same at the file's place."""
+
+    def __init__(self, path: str, what: str, *, code: str, remedy: str) -> None:
+        super().__init__(f"{path} {what}", remedy=remedy)
+        self.what = what
+        self.problem = Problem(path, 0, 0, code, f"this file {what}: {remedy}")
 
 
 class SourceRefused(SourceFailed):

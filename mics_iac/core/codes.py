@@ -82,4 +82,8 @@ CODES: Final[dict[str, str]] = {
     "MICS210": "glob at a web server",
     "MICS211": "credentials or a query in a source",
     "MICS212": "web server points elsewhere",
+    "MICS213": "compressed file is damaged",
+    "MICS214": "file is not what its name says",
+    "MICS215": "compressed file becomes too large",
+    "MICS216": "compression needs an extra",
 }

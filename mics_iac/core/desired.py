@@ -29,7 +29,8 @@ class SourceFile:
     """One file found for an import.
 
     `path` is as the manifest's folder sees it, or a URL; `bytes` as it is stored, compressed or not. `seal` is what a
-    store says of a remote object's content, None for a file here. `content` is None for what was not read.
+    store says of a remote object's content, None for a file here. `content` is None for what was not read. Records in
+    the first `settled` bytes were not judged: they are loaded.
     """
 
     path: str
@@ -37,6 +38,7 @@ class SourceFile:
     seal: str | None
     content: Content | None
     grown: Grown | None = None
+    settled: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from mics_iac.core.desired import Desired, DesiredImport, Grown, SourceFile
-from mics_iac.core.history import Histories, History, given_pieces
+from mics_iac.core.history import Histories, History, given_pieces, settled
 from mics_iac.core.ledger import Ledger
 from mics_iac.core.manifest import DOCUMENT_TYPES
 from mics_iac.core.plan import Options
@@ -29,11 +29,12 @@ class Probe:
 
 @dataclass(frozen=True, slots=True)
 class Again:
-    """A source must be read again: cut into these ranges first, its records checked."""
+    """A source must be read again: cut into these ranges first, its records checked behind the `settled` bytes."""
 
     address: str
     source: SourceFile
     ranges: tuple[tuple[int, int], ...]
+    settled: int
 
 
 def to_probe(desired: Desired, ledger: Ledger, options: Options) -> Iterator[Probe]:
@@ -46,8 +47,12 @@ def to_probe(desired: Desired, ledger: Ledger, options: Options) -> Iterator[Pro
                 continue
             if history.begun(source.content.sha256, source.content.bytes):
                 continue
-            earlier = histories.earlier(history.bases) if earlier is None else earlier
-            shorter = {n: frozenset(some) for n, some in earlier.items() if 0 < n < source.content.bytes}
+            if earlier is None:
+                earlier = {
+                    length: {sha256 for sha256 in some if history.has(sha256, length)}
+                    for length, some in histories.earlier(history.bases).items()
+                }
+            shorter = {n: frozenset(some) for n, some in earlier.items() if some and 0 < n < source.content.bytes}
             if shorter:
                 yield Probe(wanted.address, source, shorter)
 
@@ -63,8 +68,11 @@ def to_read_again(desired: Desired, ledger: Ledger, options: Options, *, check: 
             given = () if asked else given_pieces(history, source, on_growth=wanted.declared.on_growth)
             ranges = tuple((piece.start, piece.end) for piece in given)
             unlike = tuple((part.start, part.end) for part in content.parts[: len(ranges)]) != ranges
-            if unlike or (check and content.report is None and checkable(wanted)):
-                yield Again(wanted.address, source, ranges)
+            unchecked = check and content.report is None and checkable(wanted)
+            done = settled(history, given)
+            misjudged = done > source.settled and content.report is not None and bool(content.report.counts)
+            if unlike or unchecked or misjudged:
+                yield Again(wanted.address, source, ranges, done)
 
 
 def checkable(wanted: DesiredImport) -> bool:

@@ -57,46 +57,78 @@ class History:
 
         A piece may be a content that is itself loaded in pieces: the one that a file has grown from.
         """
+        if (one := self.counting(sha256)) is not None:
+            return (one,)
+        for cut in self._by_share(sha256):
+            if found := self._all_of(cut):
+                return found
+        return None
+
+    def _all_of(self, cut: Cut) -> tuple[Loaded, ...] | None:
+        """Where each piece of a cut is loaded. A chain of thousands of growths must not be a chain of calls."""
         found: list[Loaded] = []
-        seen: set[str] = set()
-        todo = [sha256]
+        seen = {cut.sha256}
+        todo = [piece.sha256 for piece in reversed(cut.pieces)]
         while todo:
             one = todo.pop()
+            if one == NOTHING:
+                continue
             if (loaded := self.counting(one)) is not None:
                 found.append(loaded)
                 continue
-            cuts = [] if one in seen else self._cuts(one)
-            seen.add(one)
-            if not cuts:
+            inner = self._by_share(one) if one not in seen else []
+            if not inner:
                 return None
-            todo += (piece.sha256 for piece in reversed(max(cuts, key=self._done).pieces) if piece.sha256 != NOTHING)
-        return tuple(found) or None
+            seen.add(one)
+            todo += (piece.sha256 for piece in reversed(inner[0].pieces))
+        return tuple(found)
 
-    def _done(self, cut: Cut) -> int:
-        """How many pieces are loaded, as far as can be seen at once."""
-        return sum(self.counting(piece.sha256) is not None for piece in cut.pieces)
+    def _by_share(self, sha256: str) -> list[Cut]:
+        """The cuts of a content, first those of which the most is loaded."""
+
+        def share(cut: Cut) -> float:
+            sent = [piece.sha256 for piece in cut.pieces if piece.sha256 != NOTHING]
+            return sum(self.counting(one) is not None for one in sent) / max(1, len(sent))
+
+        cuts = self._cuts(sha256)
+        return sorted(cuts, key=share, reverse=True) if len(cuts) > 1 else cuts
 
     def begun(self, sha256: str, length: int) -> tuple[Piece, ...]:
         """The pieces that this content, of so many bytes, began to be sent in; () where nothing of it was.
 
         Where it was tried in several ways, those count of which something is loaded; then those in doubt.
         """
-        ways = [*(cut.pieces for cut in self._cuts(sha256)), (Piece(0, length, sha256),)]
+        best = max(self._ways(sha256, length), key=self._trace)
+        return best if self._trace(best) else ()
 
-        def trace(pieces: tuple[Piece, ...]) -> int:
-            found = [f for piece in pieces for f in self.loaded(piece.sha256)]
-            if any(f.counts for f in found) or any(self.wholly(piece.sha256) for piece in pieces if len(pieces) > 1):
-                return 3
-            if any(f.lost_sight for f in found) or any(piece.sha256 in self.in_doubt for piece in pieces):
-                return 2
-            return int(bool(found) or any(piece.sha256 in self.refused for piece in pieces))
+    def has(self, sha256: str, length: int) -> bool:
+        """Whether something of this content, of so many bytes, is loaded, or may be."""
+        return any(self._trace(pieces) > 1 for pieces in self._ways(sha256, length))
 
-        best = max(ways, key=trace)
-        return best if trace(best) else ()
+    def _ways(self, sha256: str, length: int) -> list[tuple[Piece, ...]]:
+        return [*(cut.pieces for cut in self._cuts(sha256)), (Piece(0, length, sha256),)]
+
+    def _trace(self, pieces: tuple[Piece, ...]) -> int:
+        """What there is of these pieces: 3 something that is loaded, 2 that may be, 1 that came to nothing, 0 none."""
+        found = [f for piece in pieces for f in self.loaded(piece.sha256)]
+        if any(f.counts for f in found) or any(self.wholly(piece.sha256) for piece in pieces if len(pieces) > 1):
+            return 3
+        if any(f.lost_sight for f in found) or any(piece.sha256 in self.in_doubt for piece in pieces):
+            return 2
+        return int(bool(found) or any(piece.sha256 in self.refused for piece in pieces))
 
     def knows(self, cut: Cut) -> bool:
         """Whether this very cut is in the ledger."""
         return cut in self._cuts(cut.sha256)
+
+    def whole_cut(self, sha256: str) -> Cut | None:
+        """The cut in which all of this content is loaded, None where it is not, or was in one piece."""
+        return next((cut for cut in self._by_share(sha256) if self._all_of(cut)), None)
+
+    def left_out(self, source: str) -> Cut | None:
+        """How another content of this path was loaded without some of its records, None where none was."""
+        found = [f.cut for f in self.ledger.cuts_of(self.kind, source) if self.owns(f)]
+        return next((cut for cut in reversed(found) if cut.dropped and self.has(cut.sha256, cut.bytes)), None)
 
     def sealed(self, source: str, seal: str | None) -> Cut | None:
         """What is known of the content of a remote object that still is what its store said then."""
@@ -163,6 +195,16 @@ def given_pieces(history: History, source: SourceFile, *, on_growth: OnGrowth) -
     if history.wholly(grown.sha256) is not None:
         return (Piece(0, grown.bytes, grown.sha256),)
     return history.begun(grown.sha256, grown.bytes)
+
+
+def settled(history: History, pieces: tuple[Piece, ...]) -> int:
+    """How many bytes at the beginning of a content are loaded: what is in them is not judged again."""
+    end = 0
+    for piece in pieces:
+        if piece.sha256 != NOTHING and history.wholly(piece.sha256) is None:
+            break
+        end = piece.end
+    return end
 
 
 def tails(grown: Grown, on_growth: OnGrowth) -> bool:

@@ -10,13 +10,13 @@ from collections.abc import Collection
 from typing import TypeAlias
 
 from mics_iac.core.address import base_of
-from mics_iac.core.slots import HeldImport
+from mics_iac.core.slots import CutKey, HeldImport, cut_key
 from mics_iac.core.state import Cut, Execution
 
 ExecutionPlace: TypeAlias = tuple[str, str, str]
 """Address, import id, execution id."""
-CutPlace: TypeAlias = tuple[str, str, str, str]
-"""Address, import id, path of the source, sha256 of its whole content."""
+CutPlace: TypeAlias = tuple[str, str, CutKey]
+"""Address, import id, and which cut of that import."""
 
 
 class Index:
@@ -41,7 +41,7 @@ class Index:
 
     def add_cut(self, address: str, import_id: str, cut: Cut) -> None:
         """Take in how one source is cut."""
-        place = (address, import_id, cut.source, cut.sha256)
+        place = (address, import_id, cut_key(cut))
         for key in (cut.sha256, cut.source):
             # Recorded anew, it is the newest.
             places = self._cuts.setdefault(key, {})

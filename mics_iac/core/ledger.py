@@ -19,7 +19,7 @@ from mics_iac.core.index import Index
 from mics_iac.core.loaded import Doubting, FoundCut, Loaded, OpenDoubt
 from mics_iac.core.observed import ENDED, FAILED
 from mics_iac.core.settings import Settings
-from mics_iac.core.slots import HeldImport, Outcome, Slot
+from mics_iac.core.slots import HeldImport, Outcome, Slot, cut_key
 from mics_iac.core.state import Creating, Doubt, Execution, ImportState, Incarnation, State, Stranger
 
 _ToImport: TypeAlias = (
@@ -192,10 +192,10 @@ class Ledger:
     def open_doubts(self) -> list[OpenDoubt]:
         """Every upload whose answer was lost and was not settled yet, by address."""
         return [
-            OpenDoubt(address, import_.id, import_.settings.kind, doubt.source, doubt.sha256, askable=not import_.gone)
+            OpenDoubt(address, import_.id, import_.settings.kind, d.source, d.part, d.sha256, askable=not import_.gone)
             for address, slot in sorted(self._slots.items())
             for import_ in slot.all()
-            for doubt in import_.doubts.values()
+            for d in import_.doubts.values()
         ]
 
     def doubting(self) -> list[Doubting]:
@@ -289,7 +289,7 @@ class Ledger:
     def _add_to_import(self, address: str, import_: HeldImport, entry: _ToImport) -> None:
         match entry:
             case journal.SourceCut():
-                import_.cuts[entry.cut.source, entry.cut.sha256] = entry.cut
+                import_.cuts[cut_key(entry.cut)] = entry.cut
                 self._index.add_cut(address, import_.id, entry.cut)
             case journal.UploadBegun():
                 import_.begin(entry)
@@ -361,9 +361,9 @@ class Ledger:
             self._index.add(target, import_)
 
     def _cuts_at(self, key: str) -> Iterator[FoundCut]:
-        for address, import_id, source, sha256 in self._index.cuts(key):
+        for address, import_id, which in self._index.cuts(key):
             for import_ in self._held(address):
-                if import_.id == import_id and (cut := import_.cuts.get((source, sha256))) is not None:
+                if import_.id == import_id and (cut := import_.cuts.get(which)) is not None:
                     yield FoundCut(address, import_id, import_.settings.kind, cut)
 
     def _held(self, address: str) -> list[HeldImport]:

@@ -63,5 +63,6 @@ class OpenDoubt:
     import_id: str
     kind: tuple[str, str]
     source: str
+    part: int
     sha256: str
     askable: bool

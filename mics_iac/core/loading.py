@@ -16,12 +16,13 @@ from mics_iac.core import verdicts
 from mics_iac.core.address import base_of, matches
 from mics_iac.core.content import Content, Part
 from mics_iac.core.desired import DesiredImport, SourceFile
-from mics_iac.core.history import Histories, History, given_pieces, tails
+from mics_iac.core.history import Histories, History, given_pieces, settled, tails
 from mics_iac.core.ledger import Ledger
 from mics_iac.core.loaded import Loaded, OpenDoubt
 from mics_iac.core.observed import SUCCEEDED, Observed
 from mics_iac.core.outcome import shortfall_of
 from mics_iac.core.plan import Fetch, Options, Refused, Skip, SourceCut, Stuck, Upload
+from mics_iac.core.records import dropped_codes
 from mics_iac.core.selection import asked_again
 from mics_iac.core.state import NOTHING, Cut, Piece, Stranger
 from mics_iac.core.strangers import counts_like
@@ -31,11 +32,17 @@ Decided = Upload | Fetch | Skip | Stuck
 
 @dataclass(slots=True)
 class Loads:
-    """What was decided on the sources of one import; `stops` is why nothing more may be loaded of an ordered one."""
+    """What was decided on the sources of one import.
+
+    `judged` are the paths of those whose records matter: not all of them is loaded. `stops` is why nothing more may be
+    loaded of an ordered import.
+    """
 
     actions: list[Decided] = field(default_factory=list)
     refusals: list[Refused] = field(default_factory=list)
     cuts: list[SourceCut] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+    judged: set[str] = field(default_factory=set)
     stops: str | None = None
 
 
@@ -93,6 +100,7 @@ class Loading:
             for skip in self._skips(target, source, whole):
                 self._take(target, skip, loads)
             return
+        loads.judged.add(source.path)
         refused = self._refusal(target, source, content, again=again)
         given = () if again else given_pieces(history, source, on_growth=wanted.declared.on_growth)
         if any((part.start, part.end) != (p.start, p.end) for part, p in zip(content.parts, given, strict=False)):
@@ -100,6 +108,11 @@ class Loading:
         if refused is not None:
             loads.refusals.append(refused)
             return
+        if not again and (doubt := self._in_doubt_elsewhere(target, content)) is not None:
+            self._wait_for(doubt, target, source, loads)
+            return
+        if (known := history.left_out(source.path)) is not None and not given:
+            loads.warnings.append(verdicts.mended(wanted, source.path, known))
         pieces: list[Piece] = []
         sends = False
         for index, part in enumerate(content.parts):
@@ -109,10 +122,30 @@ class Loading:
             else:
                 sends = isinstance(self._take(target, decided, loads), Upload) or sends
                 pieces.append(Piece(part.start, part.end, decided.sha256))
+        if not content.parts:
+            self._take(target, verdicts.emptied(wanted, source.path, content), loads)
         if sends:
             self._planned[*wanted.settings.kind, content.sha256] = (wanted.address, source.path)
         if len(pieces) == len(content.parts):
-            loads.cuts += _cut(target, source, content, pieces)
+            loads.cuts += _cut(target, source, content, pieces, sends=sends)
+
+    def _in_doubt_elsewhere(self, target: _Target, content: Content) -> OpenDoubt | None:
+        """The doubt about a part of this content that another import was sent, cut otherwise than it would be here."""
+        whole = [content.sha256] if [part.sha256 for part in content.parts] != [content.sha256] else []
+        cuts = self._ledger.cuts(target.wanted.settings.kind, content.sha256)
+        pieces = [piece.sha256 for found in cuts if not target.history.owns(found) for piece in found.cut.pieces]
+        here = {part.sha256 for part in content.parts}
+        return next((target.others[one] for one in (*whole, *pieces) if one in target.others and one not in here), None)
+
+    def _wait_for(self, doubt: OpenDoubt, target: _Target, source: SourceFile, loads: Loads) -> None:
+        """Send nothing of a source as long as it is not known whether another import has some of it loaded."""
+        assert source.content is not None
+        if not doubt.askable:
+            loads.refusals.append(verdicts.lost(target.wanted, source, doubt))
+            return
+        why = f"the answer to its upload into {doubt.address} was lost: apply settles that first"
+        for part in source.content.parts:
+            self._take(target, verdicts.stuck(target.wanted, source.path, part, why), loads)
 
     def _decide_unread(self, target: _Target, source: SourceFile, *, again: bool) -> list[Skip] | list[Fetch]:
         """A remote object that was not read: it may be known from when it was."""
@@ -197,11 +230,13 @@ class Loading:
             wanted,
             held,
             self._histories.of(wanted.settings.kind, bases, import_id),
+            drops=bool(dropped_codes(wanted.declared)),
             possible=possible,
             equal=equal,
             refused=self._ledger.refusals(held) if import_id is not None else {},
             doubted=frozenset(d.sha256 for d in self._ledger.doubts(held)),
             elsewhere={d.sha256: d.address for d in doubts if d.askable and d.import_id != import_id},
+            others={d.sha256: d for d in doubts if d.import_id != import_id and base_of(d.address) not in bases},
             lost={d.sha256: d for d in doubts if not d.askable},
         )
 
@@ -210,7 +245,7 @@ class Loading:
     ) -> Upload | Skip | Stuck | Refused:
         """What becomes of one part; `piece` is what it was when its source began to be sent, None for a new cut."""
         wanted, held, history = target.wanted, target.held, target.history
-        if part.records == 0 or (piece is not None and piece.sha256 == NOTHING):
+        if piece is not None and (piece.sha256 == NOTHING or (target.drops and part.records == 0)):
             skip = verdicts.skip(wanted, source.path, part, "all of its records are left out")
             return msgspec.structs.replace(skip, sha256=NOTHING)
         again = asked_again(wanted.address, source.path, self._options)
@@ -218,6 +253,11 @@ class Loading:
             # Other records may be left out of it today; what was sent of it is what counts.
             reason = verdicts.where(done[0], held, source.path) if len(done) == 1 else f"loaded in {len(done)} parts"
             return msgspec.structs.replace(verdicts.skip(wanted, source.path, part, reason), sha256=piece.sha256)
+        if piece is not None and piece.sha256 != part.sha256:
+            vanished = next((f for f in history.loaded(piece.sha256) if f.lost_sight), None)
+            if vanished is not None:
+                unseen = verdicts.unseen(wanted, source, part, vanished)
+                return msgspec.structs.replace(unseen, sha256=piece.sha256)
         if piece is not None and piece.sha256 != part.sha256 and target.awaits(piece.sha256):
             stuck = verdicts.stuck(wanted, source.path, part, "its last answer was lost: apply settles that first")
             return msgspec.structs.replace(stuck, sha256=piece.sha256)
@@ -235,13 +275,13 @@ class Loading:
             return verdicts.skip(wanted, source.path, part, verdicts.where(loaded, held, source.path))
         lost_sight = next((f for f in mine if f.lost_sight), None)
         if lost_sight is not None and not again:
-            return verdicts.unseen(wanted, source.path, part, lost_sight)
+            return verdicts.unseen(wanted, source, part, lost_sight)
         if not wanted.declared.allow_shared_content:
             other = next((f for f in found if not f.failed and f not in mine), None)
             if other is not None or planned is not None:
                 return verdicts.shared(wanted, source.path, other, planned)
         if part.sha256 in target.lost:
-            return verdicts.lost(wanted, source.path, target.lost[part.sha256])
+            return verdicts.lost(wanted, source, target.lost[part.sha256])
         if part.sha256 in target.elsewhere:
             why = f"the answer to its upload into {target.elsewhere[part.sha256]} was lost: apply settles that first"
             return msgspec.structs.replace(verdicts.upload(wanted, source, part, why), doubted=True)
@@ -298,20 +338,24 @@ class Loading:
 class _Target:
     """One import, and what the ledger and the platform say of parts that may go into it.
 
+    `drops`: invalid records are left out of what is sent.
+
     `possible` are executions that the ledger does not know, by line count (None: not counted yet), `equal` those whose
     bytes were read before, by sha256. `refused` are HTTP statuses by sha256, `doubted` the parts whose last answer was
     lost; `elsewhere` those whose answer was lost by another import, with its address, `lost` those by an import that
-    cannot be asked any more.
+    cannot be asked any more. `others` are all that another address sent.
     """
 
     wanted: DesiredImport
     held: str
     history: History
+    drops: bool
     possible: dict[int | None, list[Stranger]]
     equal: dict[str, str]
     refused: dict[str, int]
     doubted: frozenset[str]
     elsewhere: dict[str, str]
+    others: dict[str, OpenDoubt]
     lost: dict[str, OpenDoubt]
 
     def awaits(self, sha256: str) -> bool:
@@ -324,19 +368,27 @@ def _known(target: _Target, source: SourceFile, content: Content) -> list[Source
     if source.seal is None:
         return []
     piece = Piece(0, content.bytes, content.sha256)
-    return _unless_known(target, Cut(source.path, content.sha256, content.bytes, (piece,), source.seal))
+    cut = target.history.whole_cut(content.sha256) or Cut(source.path, content.sha256, content.bytes, (piece,))
+    return _unless_known(target, msgspec.structs.replace(cut, source=source.path, seal=source.seal))
 
 
-def _cut(target: _Target, source: SourceFile, content: Content, pieces: Sequence[Piece]) -> list[SourceCut]:
-    """How the source is loaded, where the ledger of its parts alone would not tell that all of it is."""
+def _cut(
+    target: _Target, source: SourceFile, content: Content, pieces: Sequence[Piece], *, sends: bool
+) -> list[SourceCut]:
+    """How the source is loaded, where the ledger of its parts alone would not tell that all of it is.
+
+    One that is known is told again where something is sent and something left out: that is kept by the run that sends.
+    """
     as_it_lies = len(pieces) == 1 and pieces[0].sha256 == content.sha256
     if as_it_lies and source.seal is None:
         return []
     rejects = verdicts.rejects_path(target.wanted, source.path, content.sha256) if content.dropped else None
     pieces = tuple(pieces)
     cut = Cut(source.path, content.sha256, content.bytes, pieces, source.seal, content.dropped, rejects)
-    return _unless_known(target, cut)
+    return _unless_known(target, cut, anyway=sends and rejects is not None)
 
 
-def _unless_known(target: _Target, cut: Cut) -> list[SourceCut]:
-    return [] if target.history.knows(cut) else [SourceCut(target.wanted.address, cut)]
+def _unless_known(target: _Target, cut: Cut, *, anyway: bool = False) -> list[SourceCut]:
+    if target.history.knows(cut) and not anyway:
+        return []
+    return [SourceCut(target.wanted.address, cut, settled(target.history, cut.pieces))]

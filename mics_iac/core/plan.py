@@ -12,7 +12,7 @@ import msgspec
 
 from mics_iac.core.place import StatePlace
 from mics_iac.core.settings import Settings
-from mics_iac.core.state import Cut
+from mics_iac.core.state import NOTHING, Cut
 from mics_iac.documents.report import Finding
 from mics_iac.errors import MicsError
 
@@ -145,15 +145,28 @@ class Options(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     retry_failed: bool = False
 
 
+class Unread(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What decides on the parts of an object that was not read yet; see `core/manifest.Import`."""
+
+    split: int
+    on_growth: str
+    on_invalid: str
+    ignore: tuple[str, ...]
+    strict: bool
+    allow_shared_content: bool
+
+
 class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How the parts of an import are loaded: one after the other or not, and how many records may be rejected.
 
-    `drop` are the codes of record rules; a record that breaks one of them is left out of what is sent.
+    `drop` are the codes of record rules; a record that breaks one of them is left out of what is sent. `unread` is None
+    where the parts are known.
     """
 
     max_failures: str
     ordered: bool
     drop: tuple[str, ...] = ()
+    unread: Unread | None = None
 
 
 class Checked(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -175,10 +188,14 @@ class Checked(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class SourceCut(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How a source is loaded that does not go out as it lies there, in one piece: recorded before its first part is."""
+    """How a source is loaded that does not go out as it lies there, in one piece: recorded before its first part is.
+
+    Nothing is left out of its first `settled` bytes, which were loaded before.
+    """
 
     address: str
     cut: Cut
+    settled: int = 0
 
 
 class Leftover(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -304,7 +321,7 @@ def count(plan: Plan) -> Counts:
         load=len(loads),
         load_bytes=sum(a.bytes for a in loads),
         load_records=sum(a.records for a in loads),
-        loaded=sum(isinstance(a, Skip) for a in plan.actions),
+        loaded=sum(isinstance(a, Skip) and a.sha256 != NOTHING for a in plan.actions),
         stuck=sum(isinstance(a, Stuck) for a in plan.actions),
         fetch=len(plan.fetches),
         fetch_bytes=sum(a.bytes for a in plan.fetches),
@@ -321,8 +338,9 @@ def digest_of(plan: Plan) -> str:
     """The digest of what will be done: equal for equal changes, whenever and wherever they were planned.
 
     Over the platform's address, the environment, the datamarts, the actions that do something (settings before and
-    after, ids to adopt or replace, sha256 of each part) and the options that widen or narrow the plan; not over clocks,
-    serials, wordings, or ids yet to come.
+    after, ids to adopt or replace, sha256 of each part), how parts are loaded, for objects that were not read what
+    decides on their parts, and the options that widen or narrow the plan; not over clocks, serials, wordings, or ids
+    yet to come.
     """
     datamarts = {a.address.partition("/")[0] for a in plan.effects}
     actions = [_subject(a) for a in plan.effects]
@@ -331,7 +349,7 @@ def digest_of(plan: Plan) -> str:
         "environment": plan.environment,
         "datamarts": {key: plan.datamarts.get(key) for key in datamarts},
         "actions": actions,
-        "policies": msgspec.to_builtins({a.address: plan.policies.get(a.address) for a in plan.uploads}),
+        "policies": {a.address: _terms(plan.policies.get(a.address)) for a in (*plan.uploads, *plan.fetches)},
         "options": msgspec.to_builtins(plan.options),
     }
     return "sha256:" + hashlib.sha256(msgspec.json.encode(subject, order="sorted")).hexdigest()
@@ -340,6 +358,13 @@ def digest_of(plan: Plan) -> str:
 def _subject(action: Effect) -> dict[str, object]:
     left_out = (*_WORDING, _SEAL) if isinstance(action, Upload) else _WORDING
     return {k: v for k, v in msgspec.to_builtins(action).items() if k not in left_out}
+
+
+def _terms(policy: Policy | None) -> dict[str, object] | None:
+    """How parts are loaded, without what is said of unread objects where there are none."""
+    if policy is None:
+        return None
+    return {k: v for k, v in msgspec.to_builtins(policy).items() if k != "unread" or v is not None}
 
 
 def encode_plan(plan: Plan) -> bytes:

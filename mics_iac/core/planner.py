@@ -18,6 +18,7 @@ from mics_iac.core.diff import changes_in_place, field_changes
 from mics_iac.core.inquiry import pins_of
 from mics_iac.core.ledger import Ledger
 from mics_iac.core.loading import Loading
+from mics_iac.core.manifest import Import
 from mics_iac.core.observed import Observed, RemoteImport
 from mics_iac.core.place import StatePlace
 from mics_iac.core.plan import (
@@ -27,6 +28,7 @@ from mics_iac.core.plan import (
     Change,
     Checked,
     Create,
+    Fetch,
     Guard,
     Keep,
     Leftover,
@@ -37,6 +39,7 @@ from mics_iac.core.plan import (
     Policy,
     Refused,
     SourceCut,
+    Unread,
     digest_of,
 )
 from mics_iac.core.records import dropped_codes, findings_of
@@ -81,7 +84,7 @@ def make_plan(
         actions=tuple(planner.actions),
         leftovers=tuple(leftovers),
         earlier=earlier,
-        warnings=() if refreshed else (_UNREFRESHED,),
+        warnings=(*(() if refreshed else (_UNREFRESHED,)), *planner.warnings),
         refusals=tuple(planner.refusals),
         cuts=tuple(planner.cuts),
         checked=tuple(planner.checked),
@@ -106,6 +109,7 @@ class _Planner:
     refusals: list[Refused] = field(default_factory=list)
     cuts: list[SourceCut] = field(default_factory=list)
     checked: list[Checked] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
     _moves: dict[str, str] = field(default_factory=dict)
     _declared: frozenset[str] = frozenset()
     _held: frozenset[str] = frozenset()
@@ -129,10 +133,9 @@ class _Planner:
     def policies(self, chosen: Iterable[DesiredImport]) -> dict[str, Policy]:
         """How parts are loaded and judged: those to load, and those of earlier runs that settle only now."""
         loading = {w.address for w in chosen if w.sources}
+        fetching = {a.address for a in self.actions if isinstance(a, Fetch)}
         return {
-            w.address: Policy(
-                str(w.declared.max_failures), w.declared.ordered, tuple(sorted(dropped_codes(w.declared)))
-            )
+            w.address: _policy(w.declared, unread=w.address in fetching)
             for w in self.desired.imports
             if w.address in loading or self._moves.get(w.address, w.address) in self._held
         }
@@ -166,7 +169,8 @@ class _Planner:
             self.actions.extend(loads.actions)
             self.refusals.extend(loads.refusals)
             self.cuts.extend(loads.cuts)
-            self.checked.extend(findings_of(wanted, loads.actions, loads.cuts))
+            self.warnings.extend(loads.warnings)
+            self.checked.extend(findings_of(wanted, loads.actions, loads.cuts, of=loads.judged))
 
     def _decide(self, wanted: DesiredImport, held: str) -> list[Action]:
         import_id, known = self.ledger.import_id(held), self.ledger.settings(held)
@@ -281,6 +285,12 @@ class _Planner:
 
     def _refuse(self, wanted: DesiredImport, message: str) -> None:
         self.refusals.append(Refused(wanted.address, message))
+
+
+def _policy(declared: Import, *, unread: bool) -> Policy:
+    d = declared
+    terms = Unread(d.split, d.on_growth, d.on_invalid, tuple(sorted(d.ignore)), d.strict, d.allow_shared_content)
+    return Policy(str(d.max_failures), d.ordered, tuple(sorted(dropped_codes(d))), terms if unread else None)
 
 
 def _why_replaced(found: Settings, wanted: Settings) -> str:

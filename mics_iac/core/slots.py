@@ -19,6 +19,15 @@ Outcome: TypeAlias = journal.UploadAccepted | journal.UploadDoubted | journal.Up
 """What became of an upload that began."""
 
 
+CutKey: TypeAlias = tuple[str, str, tuple[int, ...]]
+"""Path and sha256 of a source, and where its pieces end: what was sent of one cut is not forgotten for another one."""
+
+
+def cut_key(cut: Cut) -> CutKey:
+    """What tells a cut apart from others of the same import."""
+    return cut.source, cut.sha256, tuple(piece.end for piece in cut.pieces)
+
+
 @dataclass(slots=True)
 class HeldImport:
     """One incarnation while it is being written."""
@@ -31,7 +40,7 @@ class HeldImport:
     doubts: dict[str, Doubt] = field(default_factory=dict)
     refusals: dict[tuple[str, int, str], Refusal] = field(default_factory=dict)
     strangers: dict[str, Stranger] = field(default_factory=dict)
-    cuts: dict[tuple[str, str], Cut] = field(default_factory=dict)
+    cuts: dict[CutKey, Cut] = field(default_factory=dict)
 
     @classmethod
     def thaw(cls, value: Incarnation) -> HeldImport:
@@ -45,7 +54,7 @@ class HeldImport:
             {d.attempt: d for d in value.doubts},
             {(r.source, r.part, r.sha256): r for r in value.refusals},
             {s.id: s for s in value.strangers},
-            {(c.source, c.sha256): c for c in value.cuts},
+            {cut_key(c): c for c in value.cuts},
         )
 
     def freeze(self) -> Incarnation:

@@ -7,20 +7,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from shlex import quote
 
 import msgspec
 
-from mics_iac.core.content import Part
+from mics_iac.core.content import Content, Part
 from mics_iac.core.desired import DesiredImport, Grown, SourceFile
 from mics_iac.core.loaded import Loaded, OpenDoubt
+from mics_iac.core.naming import called, resolve_command
 from mics_iac.core.plan import Fetch, Refused, Skip, Stuck, Upload
-from mics_iac.core.state import Piece
+from mics_iac.core.state import NOTHING, Cut, Piece
 
 
 def upload(wanted: DesiredImport, source: SourceFile, part: Part, reason: str, *, again: bool = False) -> Upload:
     """A part to load."""
-    whole = len(source.content.parts) == 1 if source.content is not None else True
+    whole = source.content is None or (part.start, part.end) == (0, source.content.bytes)
     return Upload(
         wanted.address,
         source.path,
@@ -41,6 +41,11 @@ def skip(wanted: DesiredImport, path: str, part: Part, reason: str) -> Skip:
     return Skip(wanted.address, path, part.number, part.sha256, part.bytes, part.records, reason)
 
 
+def emptied(wanted: DesiredImport, path: str, content: Content) -> Skip:
+    """A source of which nothing is sent, since none of its records is valid."""
+    return Skip(wanted.address, path, 1, NOTHING, content.bytes, 0, "none of its records is valid: all are left out")
+
+
 def stuck(wanted: DesiredImport, path: str, part: Part, reason: str) -> Stuck:
     """A part that is not sent, though it is not loaded."""
     return Stuck(wanted.address, path, part.number, part.sha256, part.bytes, part.records, reason)
@@ -54,14 +59,16 @@ def waiting(wanted: DesiredImport, decided: Upload | Fetch, reason: str) -> Stuc
     return Stuck(wanted.address, d.source, d.part, d.sha256, d.bytes, d.records, reason)
 
 
-def unseen(wanted: DesiredImport, path: str, part: Part, loaded: Loaded) -> Stuck:
+def unseen(wanted: DesiredImport, source: SourceFile, part: Part, loaded: Loaded) -> Stuck:
     """Content whose import was deleted before its execution had ended: a person must decide."""
-    resolve = f"mics-iac state resolve {quote(f'{wanted.address}:{path}')}"
+    sent = loaded.execution.sha256
+    several = source.content is None or source.content.sha256 != sent
+    resolve = resolve_command(wanted.address, source.path, sent, several=several)
     reason = (
         f"execution {loaded.execution.id} had not ended when its import was deleted: if it was loaded, {resolve} "
         f"--execution {loaded.execution.id}; if it was not, {resolve} --resend"
     )
-    return msgspec.structs.replace(stuck(wanted, path, part, reason), unseen=True)
+    return msgspec.structs.replace(stuck(wanted, source.path, part, reason), unseen=True)
 
 
 def where(loaded: Loaded, held: str, path: str) -> str:
@@ -90,13 +97,14 @@ def shared(wanted: DesiredImport, path: str, other: Loaded | None, planned: tupl
     return Refused(wanted.address, message)
 
 
-def lost(wanted: DesiredImport, path: str, doubt: OpenDoubt) -> Refused:
+def lost(wanted: DesiredImport, source: SourceFile, doubt: OpenDoubt) -> Refused:
     """Content whose last answer was lost by an import that is not there to be asked."""
-    resolve = f"mics-iac state resolve {quote(f'{doubt.address}:{doubt.source}')}"
+    several = source.content is None or source.content.sha256 != doubt.sha256
+    resolve = resolve_command(doubt.address, doubt.source, doubt.sha256, several=several)
     message = (
-        f"{path}: the answer to its upload into import {doubt.import_id} was lost, and that import cannot be "
-        f"asked any more whether it was loaded. If it was: {resolve} --execution ID. If it was not: {resolve} "
-        f"--resend, or apply with --ignore-history {wanted.address}"
+        f"{called(source.path, doubt.part, several=several)}: the answer to its upload into import {doubt.import_id} "
+        f"was lost, and that import cannot be asked any more whether it was loaded. If it was: {resolve} --execution "
+        f"ID. If it was not: {resolve} --resend, or apply with --ignore-history {wanted.address}"
     )
     return Refused(wanted.address, message)
 
@@ -109,6 +117,15 @@ def grown(wanted: DesiredImport, path: str, found: Grown, pieces: Sequence[Piece
     else:
         do = "its last loaded line goes on, too: put back what was loaded, or set `on_growth: whole` to load all again"
     return Refused(wanted.address, f"{path} has grown: its first {found.bytes:,} bytes are content {loaded}; {do}")
+
+
+def mended(wanted: DesiredImport, path: str, cut: Cut) -> str:
+    """The warning for another content of a path that was loaded without its invalid records: it may be that, mended."""
+    records = "1 record" if cut.dropped == 1 else f"{cut.dropped:,} records"
+    return (
+        f"{wanted.address}: {path} was loaded before without {records}, and is another content now. If it is that "
+        f"file, mended, its other records would be loaded twice: load the mended {cut.rejects or 'records'} instead"
+    )
 
 
 def moved_cut(wanted: DesiredImport, path: str) -> Refused:

@@ -15,9 +15,10 @@ from functools import partial
 from mics_iac.core import journal
 from mics_iac.core.learn import learn_executions, learn_imports
 from mics_iac.core.ledger import Ledger
+from mics_iac.core.naming import called
 from mics_iac.core.observed import Observed
 from mics_iac.core.outcome import Outcome
-from mics_iac.core.plan import Move, Plan, Skip, Stuck
+from mics_iac.core.plan import Move, Plan, Skip, Stuck, Upload
 from mics_iac.core.progress import Waiting
 from mics_iac.core.tally import Tally
 from mics_iac.engine.crew import Crew
@@ -188,8 +189,13 @@ class _Execution:
         told = {short.address for short in self._job.account.shortfalls}
         with self._job.held.reading() as ledger:
             left = [a for a in self._job.plan.actions if isinstance(a, Stuck) and not _is_loaded(ledger, a)]
-        yield from (f"{a.address}: {a.source}: {a.reason}" for a in left if a.unseen)
+        of_source = Counter(
+            (a.address, a.source) for a in self._job.plan.actions if isinstance(a, Upload | Skip | Stuck)
+        )
+        for a in (a for a in left if a.unseen):
+            several = of_source[a.address, a.source] > 1
+            yield f"{a.address}: {called(a.source, a.part, several=several)}: {a.reason}"
         stuck = Counter(a.address for a in left if a.address not in told and not a.unseen)
         for address, count in stuck.items():
-            parts = "1 part" if count == 1 else f"{count} parts"
-            yield f"{address}: {parts} not loaded, as marked `!`: mend the data, or send again with --retry-failed"
+            how_many = "1 part" if count == 1 else f"{count} parts"
+            yield f"{address}: {how_many} not loaded, as marked `!`: mend the data, or send again with --retry-failed"

@@ -25,9 +25,10 @@ from mics_iac.core.plan import Options
 from mics_iac.core.progress import Notice
 from mics_iac.core.progress import Reading as Progress
 from mics_iac.core.records import dropped_codes
+from mics_iac.core.remote import is_remote
 from mics_iac.engine.crew import side_by_side
 from mics_iac.engine.world import World
-from mics_iac.errors import ManifestInvalid, Problem
+from mics_iac.errors import FilesInvalid, ManifestInvalid, MicsError, Problem, SourceFailed, SourceRefused, SourceUnfit
 from mics_iac.sources.source import Found, Reading
 
 T = TypeVar("T")
@@ -35,12 +36,19 @@ R = TypeVar("R")
 
 # Reading waits for disks, networks and other processes as much as for this one.
 _WORKERS = 4
+# So many files that cannot be read are told beside the first one.
+_TOLD = 20
+# What may be wrong with single files that were found: the others can be read all the same.
+_OF_A_FILE = frozenset({"MICS204", "MICS205"})
 
 
-def find_files(manifest: Manifest, world: World, *, passing_over: bool = False) -> dict[str, tuple[Found, ...]]:
+def find_files(
+    manifest: Manifest, world: World, *, passing_over: bool = False, wrong: list[Problem] | None = None
+) -> dict[str, tuple[Found, ...]]:
     """The files of each declared import, by address; ManifestInvalid with every source that is wrong.
 
-    With `passing_over`, a source that is wrong is told of, and what can be found is found.
+    With `passing_over`, a source that is wrong is told of, and what can be found is found. What is wrong with single
+    files alone goes into `wrong`, where that is given, and is not raised.
     """
     files: dict[str, tuple[Found, ...]] = {}
     problems: list[Problem] = []
@@ -48,10 +56,13 @@ def find_files(manifest: Manifest, world: World, *, passing_over: bool = False) 
         found: dict[str, Found] = {}
         for spec in declared.sources:
             world.stop.check()
-            matches, wrong = world.source.find(spec)
+            matches, more = world.source.find(spec)
             found |= {match.path: match for match in matches if match.path not in found}
-            problems += wrong
+            problems += more
         files[declared.address] = tuple(found.values())
+    if wrong is not None and all(problem.code in _OF_A_FILE for problem in problems):
+        wrong += problems
+        return files
     if problems and not passing_over:
         raise ManifestInvalid(problems)
     for problem in problems:
@@ -67,8 +78,12 @@ def read_desired(
     ledger: Ledger | None = None,
     check: bool = True,
     fetch: bool = False,
+    unfit: list[Problem] | None = None,
 ) -> Desired:
-    """What should be: every file here read once, hashed and cut; SourceFailed when one cannot be read.
+    """What should be: every file here read once, hashed and cut.
+
+    FilesInvalid with all that are damaged or not what they must be, SourceFailed where some cannot be read. Where
+    `unfit` is given, the former are named there, and have no content.
 
     With `check` the records are checked too, but of files that by path and length are what the `ledger` has loaded:
     should their bytes be others after all, `fitted` sees to it. Remote objects are read only with `fetch`, or where
@@ -84,7 +99,7 @@ def read_desired(
 
     wanted = {i.address: [(found, how(i, found)) for found in files[i.address]] for i in manifest.imports}
     jobs = dict.fromkeys((found, way) for some in wanted.values() for found, way in some if way is not None)
-    contents = dict(zip(jobs, _read_all(jobs, world), strict=True))
+    contents = dict(zip(jobs, _read_all(jobs, world, unfit=unfit), strict=True))
     return Desired(
         tuple(
             DesiredImport(
@@ -130,8 +145,8 @@ def _probed(desired: Desired, probes: list[Probe], world: World) -> Desired:
         grown = grown_from(one.contents, {n: (prefix.sha256, prefix.whole) for n, prefix in found.items()})
         return replace(one.source, grown=grown)
 
-    changed = dict(zip(((p.address, p.source.path) for p in probes), _abreast(probe, probes), strict=True))
-    return with_sources(desired, lambda address, source: changed.get((address, source.path), source))
+    changed = dict(zip(((p.address, p.source.path) for p in probes), _abreast(probe, probes, _of_probe), strict=True))
+    return with_sources(desired, lambda address, source: changed.get((address, source.path)) or source)
 
 
 def _read_again(desired: Desired, again: list[Again], world: World) -> Desired:
@@ -139,7 +154,7 @@ def _read_again(desired: Desired, again: list[Again], world: World) -> Desired:
 
     def how(one: Again) -> Reading:
         wanted = imports[one.address]
-        return replace(_how(wanted.declared, check=checkable(wanted)), ranges=one.ranges)
+        return replace(_how(wanted.declared, check=checkable(wanted)), ranges=one.ranges, settled=one.settled)
 
     jobs = {(one.address, one.source.path): (_found(one.source), how(one)) for one in again}
     return _with_contents(desired, jobs, world)
@@ -151,12 +166,16 @@ def _with_contents(desired: Desired, jobs: Mapping[tuple[str, str], tuple[Found,
 
     def read(address: str, source: SourceFile) -> SourceFile:
         content = contents.get((address, source.path))
-        return source if content is None else replace(source, content=content)
+        if content is None:
+            return source
+        return replace(source, content=content, settled=jobs[address, source.path][1].settled)
 
     return with_sources(desired, read)
 
 
-def _read_all(jobs: Iterable[tuple[Found, Reading]], world: World) -> list[Content]:
+def _read_all(
+    jobs: Iterable[tuple[Found, Reading]], world: World, *, unfit: list[Problem] | None = None
+) -> list[Content | None]:
     wanted = list(jobs)
     watch = _Watch(world, total=sum(found.bytes for found, _ in wanted))
 
@@ -164,11 +183,57 @@ def _read_all(jobs: Iterable[tuple[Found, Reading]], world: World) -> list[Conte
         world.stop.check()
         return world.source.read(job[0], job[1], watch=watch.read)
 
-    return _abreast(read, wanted)
+    return _abreast(read, wanted, _of_job, unfit=unfit)
 
 
-def _abreast(work: Callable[[T], R], jobs: Iterable[T]) -> list[R]:
-    return side_by_side(work, jobs, workers=max(_WORKERS, os.cpu_count() or 1))
+def _abreast(
+    work: Callable[[T], R], jobs: Iterable[T], path_of: Callable[[T], str], *, unfit: list[Problem] | None = None
+) -> list[R | None]:
+    """`work` of each job, several at once; what is wrong with files is gathered over all of them."""
+    failed: list[SourceFailed] = []
+
+    def attempt(job: T) -> R | None:
+        try:
+            return work(job)
+        except SourceFailed as error:
+            failed.append(error)
+            if is_remote(path_of(job)) and not isinstance(error, SourceUnfit):
+                raise  # a place that cannot be asked was asked long enough
+            return None
+
+    try:
+        results = side_by_side(attempt, jobs, workers=max(_WORKERS, os.cpu_count() or 1))
+    except SourceFailed:
+        results = []
+    if unfit is not None and all(isinstance(error, SourceUnfit) for error in failed):
+        unfit += {error.problem for error in failed if isinstance(error, SourceUnfit)}
+    elif failed:
+        raise _worst(failed)
+    return results
+
+
+def _worst(failed: list[SourceFailed]) -> MicsError:
+    """One error for all of them: the files that must be mended in it, what failed otherwise in its notes."""
+    problems = {error.problem for error in failed if isinstance(error, SourceUnfit)}
+    others = sorted((error for error in failed if not isinstance(error, SourceUnfit)), key=str)
+    refused = [error for error in others if isinstance(error, SourceRefused)]
+    worst = FilesInvalid(list(problems)) if problems and not refused else (refused or others)[0]
+    notes = sorted({error.message for error in others} - {worst.message})
+    if not isinstance(worst, FilesInvalid):
+        notes += map(str, sorted(problems))
+    for note in notes[:_TOLD]:
+        worst.add_note(note)
+    if len(notes) > _TOLD:
+        worst.add_note(f"{len(notes) - _TOLD:,} more files cannot be read")
+    return worst
+
+
+def _of_job(job: tuple[Found, Reading]) -> str:
+    return job[0].path
+
+
+def _of_probe(probe: Probe) -> str:
+    return probe.source.path
 
 
 def _unread(found: Found, *, fetch: bool) -> bool:

@@ -52,6 +52,7 @@ def _replaced(import_id: str, effects: Iterable[Effect]) -> bool:
 def _former(plan: Plan, doubting: Doubting) -> Lane:
     lane = _lane(plan, doubting.address, [], doubting.doubts, sending=False)
     lane.former, lane.import_id, lane.settings = True, doubting.import_id, doubting.settings
+    lane.cuts = ()  # what the plan loads goes into the import of today
     return lane
 
 

@@ -7,10 +7,9 @@ from __future__ import annotations
 
 import itertools
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import partial
-from shlex import quote
 
 from mics_iac.core import journal
 from mics_iac.core.address import base_of
@@ -19,7 +18,7 @@ from mics_iac.core.loaded import Loaded
 from mics_iac.core.observed import Observed, RemoteExecution
 from mics_iac.core.plan import Upload
 from mics_iac.core.progress import Notice
-from mics_iac.core.wording import listed
+from mics_iac.engine import dilemmas
 from mics_iac.engine import lanes as steps
 from mics_iac.engine.imports import Ready
 from mics_iac.engine.job import Job, attempt
@@ -131,9 +130,9 @@ class Parts:
                     else:
                         self.rounds.look_at(watched, at)
                 case steps.Doubtful(executions):
-                    self._give_up(lane, task, _doubtful(lane, task, executions))
+                    self._give_up(lane, task, dilemmas.doubtful(lane, task, executions))
                 case steps.Unreadable(execution):
-                    self._give_up(lane, task, _unreadable(lane, task, execution))
+                    self._give_up(lane, task, dilemmas.unreadable(lane, task, execution))
         self.job.held.record(*closed)
         if passed and lane.ordered:
             self._advance(lane)
@@ -157,12 +156,12 @@ class Parts:
             case str() if any(other.settles(task.part.sha256) for other in self.lanes if other is not lane):
                 return False
             case str():
-                self._give_up(lane, task, _undecided(lane, task, found))
+                self._give_up(lane, task, dilemmas.undecided(lane, task, found))
             case Loaded() if base_of(found.address) == base_of(lane.address):
                 task.stage = Stage.DONE
             case Loaded():
                 task.stage = Stage.DONE
-                self.job.account.unfinished.append(_taken(lane, task, found))
+                self.job.account.unfinished.append(dilemmas.taken(lane, task, found))
         return True
 
     def _read(self, lane: Lane, execution: RemoteExecution) -> str | None:
@@ -224,7 +223,8 @@ class Parts:
                 task.stage = Stage.DONE
                 self._await(lane, execution.id)
             case Doubted(error, body_left) if task.tries < _TRIES:
-                self.job.world.tell(Notice(f"{lane.address}: {source}: {error.message}; looking for its execution"))
+                told = f"{dilemmas.name(lane, task)}: {error.message}; looking for its execution"
+                self.job.world.tell(Notice(told))
                 task.doubts, task.body_left, task.clean_since = (name,), body_left, None
                 task.stage, task.doubted_at = Stage.QUEUED, self.job.now
                 self.rounds.hurry(self._watched(lane))
@@ -271,26 +271,12 @@ class Parts:
         for other in rest:
             other.stage = Stage.DONE
         if rest:
-            self.job.account.unfinished.append(
-                f"{lane.address}: {_count(len(rest))} not loaded: `ordered`, and {after} did not succeed"
-            )
+            self.job.account.unfinished.append(dilemmas.held_up(lane, len(rest), after=after))
 
     def left(self, why: str) -> Iterator[str]:
         """A sentence for each part that was planned and not sent, or that was sent and not found again."""
         for lane in self.lanes:
-            open_ = [t for t in lane.tasks if t.stage is not Stage.DONE]
-            unsent = [t for t in open_ if t.send and not t.doubts]
-            if unsent:
-                yield f"{lane.address}: {_count(len(unsent))} not loaded: {why}"
-            for task in open_:
-                if task.doubts:
-                    yield (
-                        f"{lane.address}: {task.part.source}: its answer was lost and it has not shown up yet; "
-                        "it was not sent again, and the next run looks for it"
-                    )
-                elif not task.send:
-                    what = f"{lane.address}: {task.part.source}"
-                    yield f"{what}: whether it was loaded could not be found out yet: run again"
+            yield from dilemmas.left(lane, why)
 
     # What the rounds ask and tell.
 
@@ -348,49 +334,3 @@ def _adopted(lane: Lane, task: Task, execution: RemoteExecution) -> journal.Exec
 def _closed(address: str, task: Task) -> list[journal.UploadAbandoned]:
     why = f"no execution of {task.part.source} came to be"
     return [journal.UploadAbandoned(address, doubt, why) for doubt in task.doubts]
-
-
-def _taken(lane: Lane, task: Task, found: Loaded) -> str:
-    return (
-        f"{lane.address}: {task.part.source}: not loaded: {found.address} loaded the same content "
-        f"(execution {found.execution.id}); plan again"
-    )
-
-
-def _undecided(lane: Lane, task: Task, address: str) -> str:
-    return (
-        f"{lane.address}: {task.part.source}: whether {address} has loaded it could not be found out. "
-        f"If it has not, run with --ignore-history {lane.address}"
-    )
-
-
-def _to_decide(lane: Lane, task: Task, execution_id: str) -> str:
-    """The commands by which a person says what the bytes cannot, each at the end of a line of its own."""
-    resolve = f"mics-iac state resolve {quote(f'{lane.address}:{task.part.source}')}"
-    return (
-        f"if it did:      {resolve} --execution {execution_id}\n"
-        f"if it did not:  {resolve} --resend\n"
-        f"to pass over all that others loaded there:  apply with --ignore-history {lane.address}"
-    )
-
-
-def _doubtful(lane: Lane, task: Task, executions: Sequence[RemoteExecution]) -> str:
-    ids = [execution.id for execution in executions]
-    one = len(ids) == 1
-    which = f"execution {ids[0]}" if one else f"one of the executions {listed(ids, last='and')}"
-    files = "its input file is" if one else "their input files are"
-    return (
-        f"{lane.address}: {task.part.source}: {which} may have loaded it already, and {files} not there any more to "
-        f"tell.\n{_to_decide(lane, task, ids[0] if one else 'ID')}"
-    )
-
-
-def _unreadable(lane: Lane, task: Task, execution: RemoteExecution) -> str:
-    return (
-        f"{lane.address}: {task.part.source}: execution {execution.id} may have loaded it already, and its input file "
-        "could not be read to tell: it was not sent; run again"
-    )
-
-
-def _count(parts: int) -> str:
-    return "1 part was" if parts == 1 else f"{parts} parts were"

@@ -7,20 +7,26 @@ A decision is about one content: what an execution is not for one file, it may s
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from fnmatch import fnmatchcase
+from itertools import zip_longest
 
 from mics_iac.core import journal
 from mics_iac.core.decision import Decision, Subject
+from mics_iac.core.history import Histories, given_pieces
 from mics_iac.core.learn import settled
 from mics_iac.core.ledger import Ledger
-from mics_iac.core.observed import RemoteExecution
-from mics_iac.core.state import ImportState, Incarnation, State
+from mics_iac.core.naming import DIGEST, called, digest_name, is_digest_of
+from mics_iac.core.observed import ENDED, RemoteExecution
+from mics_iac.core.plan import Options
+from mics_iac.core.selection import bases_of, moves_of
+from mics_iac.core.state import NOTHING, ImportState, State
 from mics_iac.core.strangers import Verdict, judge, may_be
 from mics_iac.core.wording import quoted, visible
 from mics_iac.engine.addresses import held_import
-from mics_iac.engine.files import find_files, read_desired
+from mics_iac.engine.files import find_files, fitted, read_desired
 from mics_iac.engine.gather import steady
 from mics_iac.engine.holding import holding
 from mics_iac.engine.project import Project
@@ -28,7 +34,8 @@ from mics_iac.engine.reading import read_digest
 from mics_iac.errors import ApiError, GuardRefused, MicsError, NotTheFile, UsageError
 from mics_iac.store.held import Held
 
-_DIGEST = "sha256:"
+# How many choices are shown.
+_SHOWN = 20
 
 
 def resolve(project: Project, address: str, *, path: str | None, execution: str | None) -> Decision:
@@ -50,50 +57,64 @@ def resolve(project: Project, address: str, *, path: str | None, execution: str 
 def _subjects(project: Project, state: State, address: str, path: str | None) -> list[Subject]:
     """The one content that a person means, in each import that it may have gone into; never empty."""
     held = held_import(state, address)
-    found = [s for s in _in_doubt(address, held) if path is None or _is_meant(s, path)]
-    if len({s.sha256 for s in found}) > 1:
-        lines = "\n".join(f"  {address}:{visible(s.source)}  (or {address}:{_DIGEST}{s.sha256[:12]})" for s in found)
-        raise UsageError(
-            f"{len(found)} uploads of {address} are in doubt: say which of them is meant:\n{lines}",
-            remedy="decide on one at a time",
-        )
+    open_ = [*_in_doubt(address, held), *_vanished(state, address, held)]
+    found = [s for s in open_ if path is None or _is_meant(s, path)]
     if found:
-        return found
+        return _one(address, found)
     if path is None:
         raise UsageError(
             f"no upload of {address} is in doubt",
             remedy=f"name the file that apply called doubtful: {address}:PATH",
         )
-    declared = _declared(project, address, held.current, path)
-    if declared is None:
+    declared = list(_declared(project, state, address, path))
+    if not declared:
         raise UsageError(
             f"{address} has no upload of {quoted(path)} in doubt, and the manifest declares no such file for it",
             remedy=f"see `mics-iac state show {address}` for what is in doubt",
         )
     # A file that was renamed since it was sent is known by its content.
-    doubted = [s for s in _in_doubt(address, held) if s.sha256 == declared.sha256]
-    if not doubted:
-        _refuse_loaded(state, declared)
-    return doubted or [declared]
-
-
-def _refuse_loaded(state: State, subject: Subject) -> None:
-    kind = subject.import_.settings.kind
-    loaded = next((one for one in Ledger(state).loaded(kind, subject.sha256) if one.counts), None)
-    if loaded is not None:
+    contents = {s.sha256 for s in declared}
+    if doubted := [s for s in open_ if s.sha256 in contents]:
+        return _one(address, doubted)
+    loaded = {s.sha256: _where_loaded(state, s) for s in declared}
+    meant = [s for s in declared if loaded[s.sha256] is None]
+    if not meant:
         raise GuardRefused(
-            f"{visible(subject.source)} is not in doubt: execution {loaded.execution.id} loaded it",
+            f"{visible(declared[0].source)} is not in doubt: execution {loaded[declared[0].sha256]} loaded it",
             remedy="to load it once more, apply has --reload",
         )
+    return _one(address, meant, are="may be meant")
+
+
+def _one(address: str, found: Sequence[Subject], *, are: str = "are in doubt") -> list[Subject]:
+    """The same, which must be about one content; `are` says what several of them are."""
+    contents = {s.sha256: s for s in found}
+    if len(contents) == 1:
+        return list(found)
+    per_path = Counter(s.source for s in contents.values())
+    lines = [_choice(address, s, several=per_path[s.source] > 1) for s in contents.values()]
+    more = [f"  and {len(lines) - _SHOWN} more"] if len(lines) > _SHOWN else []
+    raise UsageError(
+        f"{len(lines)} uploads of {address} {are}: say which of them is meant:\n" + "\n".join(lines[:_SHOWN] + more),
+        remedy="decide on one at a time",
+    )
+
+
+def _choice(address: str, subject: Subject, *, several: bool) -> str:
+    path, digest = visible(subject.source), digest_name(subject.sha256)
+    if several:
+        return f"  {address}:{digest}  ({called(path, subject.part, several=True)})"
+    return f"  {address}:{path}  (or {address}:{digest})"
+
+
+def _where_loaded(state: State, subject: Subject) -> str | None:
+    """The execution that loaded this content, None where none did."""
+    kind = subject.import_.settings.kind
+    return next((one.execution.id for one in Ledger(state).loaded(kind, subject.sha256) if one.counts), None)
 
 
 def _is_meant(subject: Subject, path: str) -> bool:
-    return subject.source == path or fnmatchcase(subject.source, path) or _is_digest(path, subject.sha256)
-
-
-def _is_digest(path: str, sha256: str) -> bool:
-    """Whether a content is named by the first digits of its digest."""
-    return path.startswith(_DIGEST) and len(path) > len(_DIGEST) and sha256.startswith(path.removeprefix(_DIGEST))
+    return subject.source == path or fnmatchcase(subject.source, path) or is_digest_of(path, subject.sha256)
 
 
 def _in_doubt(address: str, held: ImportState) -> Iterator[Subject]:
@@ -105,22 +126,45 @@ def _in_doubt(address: str, held: ImportState) -> Iterator[Subject]:
             yield Subject(address, import_, d.source, d.part, d.sha256, d.bytes, d.records, d.lines, attempts)
 
 
-def _declared(project: Project, address: str, current: Incarnation, path: str) -> Subject | None:
-    """The part that the manifest declares under this path, read from the file."""
-    manifest = project.manifest
+def _vanished(state: State, address: str, held: ImportState) -> Iterator[Subject]:
+    """The contents whose import was deleted before their execution had ended: in that import, and in that of today."""
+    ledger = Ledger(state)
+    for import_ in (i for i in (held.current, *held.former) if i.gone):
+        for e in (e for e in import_.executions if e.status not in ENDED):
+            if any(one.counts for one in ledger.loaded(import_.settings.kind, e.sha256)):
+                continue
+            for taker in {i.id: i for i in (import_, held.current) if i is import_ or not i.gone}.values():
+                lines = e.records + (taker.settings.mime_type == "TEXT_CSV")
+                yield Subject(address, taker, e.source, e.part, e.sha256, e.bytes, e.records, lines)
+
+
+def _declared(project: Project, state: State, address: str, path: str) -> Iterator[Subject]:
+    """The parts that the manifest declares under this path, read from the files, cut as they began to be sent."""
+    manifest, world = project.manifest, project.world
     imports = tuple(i for i in manifest.imports if i.address == address) if manifest is not None else ()
     if manifest is None or not imports:
-        return None
+        return
     only = replace(manifest, imports=imports)
-    files = find_files(only, project.world)
-    if not path.startswith(_DIGEST):
+    files = find_files(only, world)
+    if not path.startswith(DIGEST):
         files = {address: tuple(found for found in some if found.path == path) for address, some in files.items()}
-    desired = read_desired(only, project.world, files=files, check=False, fetch=True)
-    for source in desired.imports[0].sources:
-        for p in source.content.parts if source.content is not None else ():
-            if source.path == path or _is_digest(path, p.sha256):
-                return Subject(address, current, source.path, p.number, p.sha256, p.bytes, p.records, p.lines)
-    return None
+    ledger = Ledger(state)
+    desired = read_desired(only, world, files=files, check=False, fetch=True)
+    desired = fitted(desired, ledger, Options(), world, check=False)
+    wanted, current = desired.imports[0], state.imports[address].current
+    bases = bases_of(address, moves_of(desired, ledger))
+    history = Histories(ledger).of(wanted.settings.kind, bases, current.id)
+    for source in wanted.sources:
+        if source.content is None:
+            continue
+        whole = history.wholly(source.content.sha256)
+        given = given_pieces(history, source, on_growth=wanted.declared.on_growth) if whole is None else ()
+        sent = [piece.sha256 for piece in given]
+        for p, sha256 in zip_longest(source.content.parts, sent[: len(source.content.parts)]):
+            # What it was when its source began to be sent is what it is meant by.
+            named = sha256 or p.sha256
+            if sha256 != NOTHING and (source.path == path or is_digest_of(path, named)):
+                yield Subject(address, current, source.path, p.number, named, p.bytes, p.records, p.lines)
 
 
 def _take(project: Project, held: Held, subjects: Sequence[Subject], execution_id: str) -> Decision:

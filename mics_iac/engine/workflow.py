@@ -9,6 +9,7 @@ import hashlib
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
+from mics_iac.core.consent import strayed
 from mics_iac.core.desired import Desired, settings_of
 from mics_iac.core.health import Health
 from mics_iac.core.inquiry import failed_in, pins_of, settings_in, to_ask, to_check, to_list
@@ -17,13 +18,14 @@ from mics_iac.core.ledger import Ledger
 from mics_iac.core.observed import Observed
 from mics_iac.core.outcome import Outcome, Recovery
 from mics_iac.core.place import describe
-from mics_iac.core.plan import Base, Create, Effect, Fetch, Options, Plan, Skip, Upload, fingerprint
+from mics_iac.core.plan import Base, Create, Options, Plan, Skip, fingerprint
 from mics_iac.core.planner import Origin, make_plan
 from mics_iac.core.progress import Decided, Failure, Notice
 from mics_iac.core.records import invalid
 from mics_iac.core.state import State
 from mics_iac.core.status import ImportStatus, Status
 from mics_iac.core.tally import Tally
+from mics_iac.core.wording import listed
 from mics_iac.engine import gather
 from mics_iac.engine.execute import execute
 from mics_iac.engine.files import fetched, find_files, fitted, read_desired
@@ -31,7 +33,7 @@ from mics_iac.engine.holding import holding
 from mics_iac.engine.manifest_files import read_manifest_texts
 from mics_iac.engine.project import Project
 from mics_iac.engine.slices import keep_rejects, read_through, slice_of
-from mics_iac.errors import GuardRefused, MicsError, PlanStale, SourceFailed
+from mics_iac.errors import GuardRefused, MicsError, PlanStale, SourceFailed, UsageError
 from mics_iac.store.held import Held
 from mics_iac.store.history import peek
 from mics_iac.store.survey import health, survey
@@ -80,15 +82,24 @@ def apply(
             desired = fetched(desired, ((a.address, a.source) for a in decided.fetches), project.world)
             before = decided
             decided, observed = _plan(project, desired, Ledger(state), options, refresh=refresh)
-            _refuse_moved(before, decided)
             _refuse(decided)
+            _refuse_strayed(before, decided)
             project.world.tell(Decided(decided))
         return _carry_out(project, decided, observed, held, tally)
 
 
 def apply_saved(project: Project, saved: Plan, *, approve: Callable[[Plan], bool]) -> Outcome:
-    """Do exactly what a saved plan says; PlanStale, naming all that moved, if anything it rests on did."""
+    """Do exactly what a saved plan says; PlanStale, naming all that moved, if anything it rests on did.
+
+    UsageError for a plan that does not say what is to be loaded of some remote object, since it was not read.
+    """
     world = project.world
+    if saved.fetches:
+        unread = listed((f.source for f in saved.fetches), last="and")
+        raise UsageError(
+            f"the saved plan does not say what is to be loaded of {unread}: it was made without reading that",
+            remedy="plan again with `fetch=True`, and save that",
+        )
     if project.state != saved.state:
         here, there = (describe(at) if at is not None else "the sandbox's own" for at in (project.state, saved.state))
         raise PlanStale(
@@ -127,6 +138,7 @@ def recover(project: Project) -> Recovery:
             with held.reading() as ledger:
                 state = ledger.state()
             decided, observed = _plan(project, desired, Ledger(state), Options(), refresh=True, check=False)
+            keep_rejects(decided, world)
             outcome = execute(
                 decided, observed, world=world, held=held, run=held.lock.id[:8], tally=tally, sending=False
             )
@@ -296,17 +308,10 @@ def _refuse(decided: Plan) -> None:
         )
 
 
-def _refuse_moved(before: Plan, decided: Plan) -> None:
-    """What was approved stands: the remote objects that were read now may have become parts, and nothing else."""
-    fetched = {(a.address, a.source) for a in before.fetches}
-
-    def others(plan: Plan) -> list[Effect]:
-        return [a for a in plan.effects if not isinstance(a, Upload | Fetch) or (a.address, a.source) not in fetched]
-
-    if others(before) != others(decided):
-        raise PlanStale(
-            "the plan changed while remote files were read", moved=("what is there on the platform",), remedy=_AGAIN
-        )
+def _refuse_strayed(approved: Plan, now: Plan) -> None:
+    """What was approved stands: what was read now may have become parts to load, and nothing else more."""
+    if moved := tuple(strayed(approved, now)):
+        raise PlanStale("the plan changed while remote files were read", moved=moved, remedy=_AGAIN)
 
 
 def _carry_out(project: Project, decided: Plan, observed: Observed, held: Held, tally: Tally) -> Outcome:

@@ -21,16 +21,19 @@ class Loaded:
 def by_cut(executions: Iterable[Execution], cuts: Iterable[Cut]) -> list[Loaded]:
     """The executions in their order, those of one cut together at the place of the first, part by part.
 
-    Cuts with none stand last.
+    Cuts with none stand last, as long as none of their parts was sent: else that was under another name of the file.
     """
     known = standing(cuts)
     cut_of = {piece.sha256: n for n, cut in enumerate(known) for piece in cut.pieces}
     grouped: dict[tuple[str, int | str], list[Execution]] = {}
+    sent: set[str] = set()
     for e in executions:
+        sent.add(e.sha256)
         n = cut_of.get(e.sha256)
         grouped.setdefault(("execution", e.id) if n is None else ("cut", n), []).append(e)
-    for n in range(len(known)):
-        grouped.setdefault(("cut", n), [])
+    for n, cut in enumerate(known):
+        if sent.isdisjoint(piece.sha256 for piece in cut.pieces):
+            grouped.setdefault(("cut", n), [])
     return [
         Loaded(known[key], _in_order(known[key], some)) if isinstance(key, int) else Loaded(None, tuple(some))
         for (_, key), some in grouped.items()
@@ -43,8 +46,11 @@ def _in_order(cut: Cut, executions: Iterable[Execution]) -> tuple[Execution, ...
 
 
 def standing(cuts: Iterable[Cut]) -> list[Cut]:
-    """The cuts but for those that a later one of the same file goes on from: a log that grew has one for each load."""
-    ordered = list(cuts)
+    """The cuts but for those that a later one goes on from: a log that grew has one for each load.
+
+    Of one content that was cut in the same way under several names, the last name stands.
+    """
+    ordered = list({(cut.sha256, cut.pieces): cut for cut in cuts}.values())
     covered: dict[str, set[str]] = {}
     superseded: set[int] = set()
     for n, cut in sorted(enumerate(ordered), key=lambda one: -one[1].bytes):

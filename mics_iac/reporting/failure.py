@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from mics_iac.core.progress import Failure
-from mics_iac.errors import ApiRefused, ManifestInvalid, MicsError, PlanStale, RecordsInvalid, exit_code
+from mics_iac.errors import (
+    ApiRefused,
+    FilesInvalid,
+    ManifestInvalid,
+    MicsError,
+    PlanStale,
+    Problem,
+    RecordsInvalid,
+    exit_code,
+)
 from mics_iac.reporting.figures import counted
 from mics_iac.reporting.lines import Line, Span, line, told
 
@@ -38,11 +47,23 @@ def failure_lines(failure: Failure) -> list[Line]:
 
 def _problem_lines(error: MicsError) -> list[Line]:
     """The problems of a manifest or of records: all, unless they are more than anybody reads; JSON has every one."""
-    if not isinstance(error, ManifestInvalid | RecordsInvalid):
+    if not isinstance(error, ManifestInvalid | RecordsInvalid | FilesInvalid):
         return []
-    lines = [line(str(problem)) for problem in error.problems[:_MOST]]
+    lines = problem_lines(error.problems[:_MOST])
     rest = len(error.problems) - len(lines) + (error.more if isinstance(error, RecordsInvalid) else 0)
     return [*lines, line(f"... and {counted(rest, 'more problem')}")] if rest > 0 else lines
+
+
+def problem_lines(problems: Iterable[Problem]) -> list[Line]:
+    """Each at its place."""
+    return [line(str(problem)) for problem in problems]
+
+
+def problems_json(problems: Iterable[Problem]) -> list[Mapping[str, object]]:
+    """The same for machines."""
+    return [
+        {"file": p.file, "line": p.line, "column": p.column, "code": p.code, "message": p.message} for p in problems
+    ]
 
 
 def error_json(error: MicsError) -> Mapping[str, object]:
@@ -60,11 +81,8 @@ def _facts(error: MicsError) -> dict[str, object]:
     if notes := _notes(error):
         found["notes"] = notes
     match error:
-        case ManifestInvalid() | RecordsInvalid():
-            found["problems"] = [
-                {"file": p.file, "line": p.line, "column": p.column, "code": p.code, "message": p.message}
-                for p in error.problems
-            ]
+        case ManifestInvalid() | RecordsInvalid() | FilesInvalid():
+            found["problems"] = problems_json(error.problems)
             if isinstance(error, RecordsInvalid):
                 found["more_problems"] = error.more
         case PlanStale():

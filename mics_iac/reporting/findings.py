@@ -41,10 +41,15 @@ class Placed:
 
 
 def placed(checked: Iterable[Checked], *severities: Severity) -> list[Placed]:
-    """The findings of these files, each once however many imports load it; one severity after the other."""
-    files = list(checked)
-    found = (one for severity in severities for file in files for one in _of(file, severity))
-    return list(dict.fromkeys(found))
+    """The findings of these files in order of place, each once however many imports load its file."""
+    found = (one for file in checked for severity in severities for one in _of(file, severity))
+    return sorted(dict.fromkeys(found), key=_place)
+
+
+def _place(one: Placed) -> tuple[str, bool, int, int, str]:
+    found = one.finding
+    line, column = (found.line, found.column) if found is not None else (0, 0)
+    return one.source, found is None, line, column, one.code
 
 
 def _of(file: Checked, severity: Severity) -> Iterator[Placed]:
@@ -58,11 +63,11 @@ def _of(file: Checked, severity: Severity) -> Iterator[Placed]:
 
 
 def finding_lines(checked: Iterable[Checked], *, at: Callable[[str], str] = str) -> list[Line]:
-    """Each finding as `file:line:column: code: what`, warnings first: what must be mended stands last, and is seen.
+    """Each finding as `file:line:column: code: what`, those of one file together in order of place.
 
     `at` says where a file is, seen from where the reader stands.
     """
-    return [_placed_line(one, at) for one in placed(checked, "warning", "error")]
+    return [_placed_line(one, at) for one in placed(checked, "error", "warning")]
 
 
 def _placed_line(one: Placed, at: Callable[[str], str]) -> Line:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from typing import Final
 
 from mics_iac.core.plan import Checked
-from mics_iac.errors import ManifestInvalid, MicsError, Problem, RecordsInvalid
+from mics_iac.errors import FilesInvalid, ManifestInvalid, MicsError, Problem, RecordsInvalid
 from mics_iac.reporting.findings import Placed, Severity, placed
 from mics_iac.reporting.lines import safe
 
@@ -34,15 +34,23 @@ def annotation(
 
 def finding_annotations(checked: Iterable[Checked], *, at: Callable[[str], str]) -> list[str]:
     """Each finding; errors first, since a runner shows ten of either at most."""
-    return [_of_finding(one, at) for one in placed(checked, "error", "warning")]
+    files = list(checked)
+    return [_of_finding(one, at) for one in (*placed(files, "error"), *placed(files, "warning"))]
 
 
 def error_annotations(error: MicsError, *, at: Callable[[str], str]) -> list[str]:
     """An error that stopped the run: each of its problems at its place, or the message where it has none."""
-    if isinstance(error, ManifestInvalid | RecordsInvalid):
-        return [_of_problem(problem, at) for problem in error.problems]
+    notes = "".join(f"\nalso: {note}" for note in getattr(error, "__notes__", ()))
+    if isinstance(error, ManifestInvalid | RecordsInvalid | FilesInvalid):
+        also = [annotation("error", error.message + notes, title="mics-iac")] if notes else []
+        return [*problem_annotations(error.problems, at=at), *also]
     remedy = f"\n{error.remedy}" if error.remedy is not None else ""
-    return [annotation("error", error.message + remedy, title="mics-iac")]
+    return [annotation("error", error.message + notes + remedy, title="mics-iac")]
+
+
+def problem_annotations(problems: Iterable[Problem], *, at: Callable[[str], str]) -> list[str]:
+    """Each at its place."""
+    return [_of_problem(problem, at) for problem in problems]
 
 
 def _of_finding(one: Placed, at: Callable[[str], str]) -> str:

@@ -20,9 +20,9 @@ import msgspec
 from mics_iac.core.clock import Clock
 from mics_iac.core.content import Content, Slice
 from mics_iac.core.manifest import DOCUMENT_TYPES, SourceSpec
-from mics_iac.errors import Problem
+from mics_iac.errors import Problem, SourceFailed
 from mics_iac.sources.kept import ROOM, Kept, keep, load, save
-from mics_iac.sources.source import Found, Prefix, Reader, Reading, Source, Watch
+from mics_iac.sources.source import Found, Prefix, Reader, Reading, Sifted, Source, Watch
 
 # Seconds that a file must have stood still: the coarsest clock of a file system has ticks of two.
 _STILL: Final = 2.5
@@ -102,11 +102,15 @@ class CachedSource:
 
     def _recall(self, key: str) -> Kept | None:
         with self._lock:
-            if self._entries is None:
-                self._entries = {entry.key: entry for entry in load(self._file)}
-            if (known := self._entries.get(key)) is not None:
+            if (known := self._loaded().get(key)) is not None:
                 self._used[key] = None
             return known
+
+    def _loaded(self) -> dict[str, Kept]:
+        """The entries, by their keys; under the lock alone."""
+        if self._entries is None:
+            self._entries = {entry.key: entry for entry in load(self._file)}
+        return self._entries
 
     def _remember(self, entry: Kept | None) -> None:
         if entry is None:
@@ -141,10 +145,22 @@ class CachedSource:
         return self._inner.prefixes(found, lengths, csv=csv, watch=watch)
 
     def open(self, part: Slice) -> Reader:
-        """See `Source.open`."""
-        return self._inner.open(part)
+        """See `Source.open`; what is known of a file that turns out to be another one is forgotten."""
+        try:
+            return _Doubting(self._inner.open(part), part.path, self._forget)
+        except SourceFailed:
+            self._forget(part.path)
+            raise
 
-    def sift(self, found: Found, how: Reading, into: Callable[[bytes], object]) -> int:
+    def _forget(self, path: str) -> None:
+        with self._lock:
+            entries = self._loaded()
+            for key in [key for key in entries if key.endswith(f" {path}")]:
+                del entries[key]
+                self._used.pop(key, None)
+                self._dirty = True
+
+    def sift(self, found: Found, how: Reading, into: Callable[[bytes], object]) -> Sifted:
         """See `Source.sift`."""
         return self._inner.sift(found, how, into)
 
@@ -158,8 +174,29 @@ def _way(key: str) -> str:
     return " ".join(key.split(" ", 2)[:2])
 
 
+class _Doubting:
+    """A reader that tells when the bytes are not the ones that were known."""
+
+    def __init__(self, reader: Reader, path: str, forget: Callable[[str], None]) -> None:
+        self._reader = reader
+        self._path = path
+        self._forget = forget
+
+    def read(self, size: int, /) -> bytes:
+        """See `Reader.read`."""
+        try:
+            return self._reader.read(size)
+        except SourceFailed:
+            self._forget(self._path)
+            raise
+
+    def close(self) -> None:
+        """See `Reader.close`."""
+        self._reader.close()
+
+
 @lru_cache(maxsize=256)
 def _how(how: Reading) -> str:
     """All that decides what a reading comes to, but the type of the records, shortly."""
-    told = (how.csv, how.limit, sorted(how.drop), how.ranges)
+    told = (how.csv, how.limit, sorted(how.drop), how.ranges, how.settled)
     return hashlib.sha256(msgspec.json.encode(told)).hexdigest()[:24]

@@ -72,6 +72,8 @@ class _Run:
     count: bool
     sieve: Callable[[], Filter] | None
     dropped: Counter
+    settled: int  # nothing is left out before that byte of the content
+    into: Callable[[bytes], object] | None  # who gets what is left out
     whole: _Hash = field(default_factory=hashlib.sha256)
     at: int = 0  # bytes of the content that were taken
     newlines: int = 0  # of the stretches that ended
@@ -82,12 +84,14 @@ class _Run:
 
     def new_sieve(self) -> Filter | None:
         """A sieve for what comes next."""
-        if self.sieve is None:
+        if self.sieve is None or self.at < self.settled:
             return None
         return self.sieve() if self.at == 0 else behind(self.sieve(), csv=self.csv, header=self.header)
 
     def drop(self, dropped: bytes, *, last: bool = False) -> None:
         """Count records that were dropped; the last one of a stretch may be without its newline."""
+        if self.into is not None and dropped:
+            self.into(dropped)
         self.dropped.feed(dropped + b"\n" if last and dropped and not dropped.endswith(b"\n") else dropped)
 
     def tell_overlong(self, line: int) -> None:
@@ -100,8 +104,9 @@ class Cutter:
     """Feed it a content's blocks, then `end` it.
 
     `ranges` are parts as they are given, the first ones; what is behind the last is cut by `limit`, but for the newline
-    that ends its last record, should that have been without one. With a `sieve`, parts hold what it keeps. Without
-    `count`, lines and records are not counted, which does for a content that turns out to be one part.
+    that ends its last record, should that have been without one. With a `sieve`, parts hold what it keeps, but for
+    those in the first `settled` bytes, a number of whole ranges; `into` gets what is left out. Without `count`, lines
+    and records are not counted, which does for a content that turns out to be one part.
     """
 
     def __init__(
@@ -110,12 +115,14 @@ class Cutter:
         csv: bool,
         limit: int,
         ranges: Sequence[tuple[int, int]] = (),
+        settled: int = 0,
         sieve: Callable[[], Filter] | None = None,
+        into: Callable[[bytes], object] | None = None,
         count: bool = True,
     ) -> None:
         self._limit = limit
         self._bound = limit
-        self._run = _Run(csv, count, sieve, counter_of(csv=csv))
+        self._run = _Run(csv, count, sieve, counter_of(csv=csv), settled, into)
         # Where stretches end, and whether they are parts: the ranges and what lies between them, backwards.
         self._edges = [edge for start, end in ranges for edge in ((start, False), (end, True))][::-1]
         self._edge: int | None = None

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlsplit
 
-from mics_iac.errors import SourceFailed
+from mics_iac.errors import SourceUnfit
 from mics_iac.sources.members import Broken, Inflate, bz2_content, gzip_content, xz_content, zstd_content
 from mics_iac.sources.raw import Raw
 
@@ -33,22 +33,28 @@ BOUNDS: Final = Bounds()
 
 @dataclass(frozen=True, slots=True)
 class Format:
-    """One way of compression: the end of a file's name, the first bytes of every such file, and what undoes it."""
+    """One way of compression: the end of a file's name, the first bytes of every such file, and what undoes it.
+
+    `telling` are first bytes that no text has by chance.
+    """
 
     suffix: str
     magics: tuple[bytes, ...]
+    telling: tuple[bytes, ...]
     inflate: Callable[[Raw], Inflate]
 
 
 # A zstd file may begin with a frame that is to be skipped: one of sixteen magics.
 _ZSTD = (b"\x28\xb5\x2f\xfd", *(bytes([number]) + b"\x2a\x4d\x18" for number in range(0x50, 0x60)))
+_BZ2 = tuple(b"BZh%d1AY&SY" % level for level in range(1, 10))
+_XZ = (b"\xfd7zXZ\x00",)
 FORMATS: Final = (
-    Format(".gz", (b"\x1f\x8b",), gzip_content),
-    Format(".zst", _ZSTD, zstd_content),
-    Format(".bz2", (b"BZh",), bz2_content),
-    Format(".xz", (b"\xfd7zXZ\x00",), xz_content),
+    Format(".gz", (b"\x1f\x8b",), (b"\x1f\x8b",), gzip_content),
+    Format(".zst", _ZSTD, _ZSTD, zstd_content),
+    Format(".bz2", (b"BZh",), _BZ2, bz2_content),
+    Format(".xz", _XZ, _XZ, xz_content),
 )
-_HEAD = max(len(magic) for format_ in FORMATS for magic in format_.magics)
+_HEAD = max(len(magic) for format_ in FORMATS for magic in (*format_.magics, *format_.telling))
 
 
 def format_of(path: str) -> Format | None:
@@ -60,7 +66,7 @@ def format_of(path: str) -> Format | None:
 def content(raw: Raw, path: str, *, bounds: Bounds = BOUNDS) -> Raw:
     """The content of a file, from its first stored byte on: the same bytes where its name names no compression.
 
-    Takes `raw` over: closing what is given back closes it. Raises SourceFailed where name and first bytes do not fit,
+    Takes `raw` over: closing what is given back closes it. Raises SourceUnfit where name and first bytes do not fit,
     which is found out at the first read.
     """
     if (named := format_of(path)) is None:
@@ -83,9 +89,11 @@ class _Plain:
             while size >= _HEAD > len(block) and (more := self._raw.read(size - len(block))):
                 block += more
             for format_ in FORMATS:
-                if block.startswith(format_.magics):
-                    raise SourceFailed(
-                        f"{self._path} holds compressed bytes ({format_.suffix}), and its name does not say so",
+                if block.startswith(format_.telling):
+                    raise SourceUnfit(
+                        self._path,
+                        f"holds compressed bytes ({format_.suffix}), and its name does not say so",
+                        code="MICS214",
                         remedy=f"give it a name that ends in {format_.suffix}, or decompress it",
                     )
         return block
@@ -111,7 +119,7 @@ class _Inflated:
             self._inflate = self._inflate or self._format.inflate(self._stored)
             block = self._inflate.read(size)
         except Broken as broken:
-            raise SourceFailed(f"{self._path} {broken}", remedy=broken.remedy) from broken
+            raise SourceUnfit(self._path, str(broken), code=broken.code, remedy=broken.remedy) from broken
         self._given += len(block)
         self._weigh()
         return block
@@ -124,7 +132,12 @@ class _Inflated:
             what = f"becomes more than {bounds.ratio:,} times as large when it is decompressed"
         else:
             return
-        raise SourceFailed(f"{self._path} {what}: it is taken for a bomb", remedy="decompress it yourself if it is not")
+        raise SourceUnfit(
+            self._path,
+            f"{what}, and is taken for a bomb",
+            code="MICS215",
+            remedy="decompress it yourself if it is none",
+        )
 
     def close(self) -> None:
         self._stored.close()
@@ -145,9 +158,10 @@ class _Begun:
             while len(block) < _HEAD and (more := self._raw.read(size)):
                 block += more
             if not block.startswith(self._format.magics):
-                raise SourceFailed(
-                    f"{self._path} does not hold what its name says: its first bytes are not those of a "
-                    f"{self._format.suffix} file",
+                raise SourceUnfit(
+                    self._path,
+                    f"does not hold what its name says; its first bytes are not those of a {self._format.suffix} file",
+                    code="MICS214",
                     remedy=f"correct its name, or compress it as {self._format.suffix}",
                 )
         self.taken += len(block)

@@ -13,7 +13,7 @@ from mics_iac.sources.ends import HEADER, header_in
 from mics_iac.sources.files import LocalFiles
 from mics_iac.sources.finding import find_files
 from mics_iac.sources.planned import PlannedReader, changed
-from mics_iac.sources.source import Found, Prefix, Reader, Reading, Watch
+from mics_iac.sources.source import Found, Prefix, Reader, Reading, Sifted, Watch
 from mics_iac.sources.streams import Streams
 
 # Where parts are spooled, below the manifest's folder.
@@ -49,7 +49,7 @@ class LocalSource:
             return reader
         return self._streams.open(part)
 
-    def sift(self, found: Found, how: Reading, into: Callable[[bytes], object]) -> int:
+    def sift(self, found: Found, how: Reading, into: Callable[[bytes], object]) -> Sifted:
         """See `Source.sift`."""
         return self._streams.sift(found, how, into)
 

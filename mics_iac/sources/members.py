@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 # Stored bytes taken at once, and the most that comes out at once: both stay in the processor's cache.
 _TAKEN = 64 * 1024
 _GIVEN = 64 * 1024
-# To begin a member costs as much as some kilobytes of another, and an empty one gives nothing that could be weighed.
-# Behind the first ones, those of a file have so many stored bytes on average at least: who appends one for every record
-# is below it, who blocks as bgzip does far above.
+# Beginning a member costs as much as decompressing some kilobytes, and an empty one gives nothing that can be weighed.
+# After the first ones, those of a file have so many stored bytes on average at least: who appends a member for every
+# record is below it, who blocks as bgzip does far above.
 _FREE_MEMBERS = 10_000
 _LEAST = 512
 # Memory that a file may ask for to be decompressed: what the strongest usual settings of xz (65 MB) and zstd need.
@@ -38,9 +38,10 @@ _GZIP = b"\x1f\x8b"
 class Broken(Exception):
     """Stored bytes are not what they must be; the message goes on after the file's name."""
 
-    def __init__(self, what: str, remedy: str = "let it be written anew") -> None:
+    def __init__(self, what: str, remedy: str = "write it again", *, code: str = "MICS213") -> None:
         super().__init__(what)
         self.remedy = remedy
+        self.code = code
 
 
 class Inflate(Protocol):
@@ -78,7 +79,9 @@ def zstd_content(raw: Raw) -> Inflate:
     try:
         import zstandard  # noqa: PLC0415 - an extra
     except ImportError as error:
-        raise Broken("needs zstandard to be read", "pip install 'mics-iac[fast]', or decompress the file") from error
+        raise Broken(
+            "needs zstandard to be read", "pip install 'mics-iac[fast]', or decompress the file", code="MICS216"
+        ) from error
     checked = _WholeFrames(raw)
     # The library refuses a window over this size before it takes memory for it.
     reader = zstandard.ZstdDecompressor(max_window_size=MEMORY).stream_reader(
@@ -250,11 +253,11 @@ class _Zstd:
 
 
 def _cut_off() -> Broken:
-    return Broken("is cut off: its compressed data has no end", "let it be written to its end, then run again")
+    return Broken("is cut off, so that its compressed data has no end", "write it to its end")
 
 
 def _damaged() -> Broken:
-    return Broken("is damaged: its compressed data cannot be read")
+    return Broken("is damaged, so that its compressed data cannot be read")
 
 
 def _crumbled() -> Broken:
@@ -265,7 +268,7 @@ def _crumbled() -> Broken:
 
 
 def _followed() -> Broken:
-    return Broken("is damaged: other bytes follow its compressed data")
+    return Broken("is damaged, with other bytes behind its compressed data")
 
 
 def _told(error: Exception) -> Broken:
@@ -274,5 +277,6 @@ def _told(error: Exception) -> Broken:
         return Broken(
             f"asks for more than {MEMORY // (1024 * 1024)} MiB of memory to be decompressed",
             "compress it with a smaller window or dictionary",
+            code="MICS215",
         )
     return _damaged()

@@ -17,7 +17,7 @@ from mics_iac.sources.cached import CachedSource
 from mics_iac.sources.local import SPOOL, LocalSource
 from mics_iac.sources.pooled import PooledSource
 from mics_iac.sources.remote import RemoteSource
-from mics_iac.sources.source import Found, Prefix, Reader, Reading, Source, Watch
+from mics_iac.sources.source import Found, Prefix, Reader, Reading, Sifted, Source, Watch
 from mics_iac.sources.streams import Streams
 from mics_iac.sources.web import Way
 
@@ -57,7 +57,7 @@ class Places:
         """See `Source.open`."""
         return self._of(part.path).open(part)
 
-    def sift(self, found: Found, how: Reading, into: Callable[[bytes], object]) -> int:
+    def sift(self, found: Found, how: Reading, into: Callable[[bytes], object]) -> Sifted:
         """See `Source.sift`."""
         return self._of(found.path).sift(found, how, into)
 

@@ -5,15 +5,10 @@ What calls may go on until the last byte left; the last, empty read is what tell
 
 from __future__ import annotations
 
-import hashlib
-
 from mics_iac.core.content import Slice
 from mics_iac.errors import SourceFailed
-from mics_iac.sources.hashing import Digest
+from mics_iac.sources.hashing import Digest, digest_for
 from mics_iac.sources.raw import Raw
-
-# Up to this many bytes a thread for the hash costs more than it brings.
-_SMALL = 1_000_000
 
 
 class PlannedReader:
@@ -24,7 +19,7 @@ class PlannedReader:
         self._part = part
         self._ahead = ahead
         self._read = 0
-        self._digest = Digest() if part.bytes > _SMALL else hashlib.sha256()
+        self._digest = digest_for(part.bytes)
 
     def read(self, size: int, /) -> bytes:
         """Up to so many of the next bytes; SourceFailed at the end when they differ from the plan."""

@@ -7,6 +7,7 @@ to start a process costs as much as to check 40 MB.
 from __future__ import annotations
 
 import os
+import sys
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -19,7 +20,7 @@ from mics_iac.core.manifest import SourceSpec
 from mics_iac.documents.report import Report
 from mics_iac.errors import Problem, SourceFailed
 from mics_iac.sources.decompress import format_of
-from mics_iac.sources.source import Found, Prefix, Reader, Reading, Source, Watch
+from mics_iac.sources.source import Found, Prefix, Reader, Reading, Sifted, Source, Watch
 from mics_iac.sources.streams import together
 from mics_iac.sources.worker import Job
 from mics_iac.sources.workers import Gone, Worker, Workers
@@ -31,6 +32,8 @@ _SOME: Final = 128 * 1024
 _RATIO: Final = 6
 # A plain file of so many bytes is worth to be read twice at once: hashed by one process, checked by another.
 _HUGE: Final = 64_000_000
+# Four check over a gigabyte a second, and take as much memory as there should be in all.
+_MOST: Final = 4
 
 
 class PooledSource:
@@ -112,7 +115,7 @@ class PooledSource:
         """See `Source.open`."""
         return self._inner.open(part)
 
-    def sift(self, found: Found, how: Reading, into: Callable[[bytes], object]) -> int:
+    def sift(self, found: Found, how: Reading, into: Callable[[bytes], object]) -> Sifted:
         """See `Source.sift`."""
         return self._inner.sift(found, how, into)
 
@@ -148,7 +151,10 @@ class _Told:
 
 
 def _processors() -> int:
+    if "python" not in Path(sys.executable or "").name.lower():
+        return 1  # a program that has Python in it: what it would do with our arguments cannot be known
     try:
-        return len(os.sched_getaffinity(0))
+        count = len(os.sched_getaffinity(0))
     except AttributeError:  # not on macOS
-        return os.cpu_count() or 1
+        count = os.cpu_count() or 1
+    return min(count, _MOST)

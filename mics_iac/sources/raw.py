@@ -9,7 +9,7 @@ from typing import Final, Protocol
 
 from mics_iac.core.manifest import SourceSpec
 from mics_iac.core.wording import quoted
-from mics_iac.errors import Problem, SourceFailed
+from mics_iac.errors import Problem, SourceFailed, SourceUnfit
 from mics_iac.sources.seal import Seal
 
 
@@ -63,7 +63,7 @@ def read_seal(path: str, text: str) -> Seal:
 _ENCODED: Final = {"gzip": ".gz", "x-gzip": ".gz", "zstd": ".zst", "bzip2": ".bz2", "x-bzip2": ".bz2", "xz": ".xz"}
 
 
-def encoding_refused(path: str, encoding: str | None) -> SourceFailed | None:
+def encoding_refused(path: str, encoding: str | None) -> SourceUnfit | None:
     """The error for an object that is kept or sent in an encoding which its name does not tell; None for any other.
 
     Where the name tells it, as `.gz` does, the bytes are what the name says, and there is nothing to be undone.
@@ -73,8 +73,10 @@ def encoding_refused(path: str, encoding: str | None) -> SourceFailed | None:
     kinds = [kind for kind in kinds if kind not in {"", "identity", "aws-chunked"}]
     if not kinds or (len(kinds) == 1 and path.endswith(_ENCODED.get(kinds[0], "/"))):
         return None
-    return SourceFailed(
-        f"{path} comes in an encoding that its name does not tell (Content-Encoding: {quoted(', '.join(kinds))})",
+    return SourceUnfit(
+        path,
+        f"comes in an encoding that its name does not tell (Content-Encoding: {quoted(', '.join(kinds))})",
+        code="MICS214",
         remedy="store it as it is, or under a name that ends with .gz, without that header",
     )
 

@@ -42,6 +42,8 @@ class Reading:
     """Records with a finding of these codes are left out of the parts."""
     ranges: tuple[tuple[int, int], ...] = ()
     """A cut that is given: these ranges of the content first, each exactly one part; the rest is cut by `limit`."""
+    settled: int = 0
+    """Records in the first so many bytes are neither checked nor left out: a number of whole `ranges`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +52,14 @@ class Prefix:
 
     sha256: str
     whole: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Sifted:
+    """How many records were left out of a file, and the sha256 of its whole content as it was then."""
+
+    dropped: int
+    sha256: str
 
 
 class Reader(Protocol):
@@ -89,8 +99,8 @@ class Source(Protocol):
         """Begin to read a part that must hold exactly the planned bytes. SourceFailed when it surely does not."""
         ...
 
-    def sift(self, found: Found, how: Reading, into: Callable[[bytes], object]) -> int:
-        """Give every record that `how` leaves out to `into`, as it stands in the file; how many there were."""
+    def sift(self, found: Found, how: Reading, into: Callable[[bytes], object]) -> Sifted:
+        """Give every record that `how` leaves out to `into`, as it stands in the file."""
         ...
 
     def close(self) -> None:

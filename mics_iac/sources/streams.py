@@ -11,16 +11,17 @@ from dataclasses import replace
 from pathlib import Path
 
 from mics_iac.core.content import Content, Slice
-from mics_iac.documents.check import Checker, Sieve
+from mics_iac.documents.check import Sieve
 from mics_iac.documents.report import SHOWN, Finding, Report
 from mics_iac.errors import SourceFailed
 from mics_iac.sources.cutting import Cut, Cutter, Filter, TooShort
 from mics_iac.sources.decompress import content, format_of
 from mics_iac.sources.ends import ends_of
 from mics_iac.sources.flow import BLOCK
+from mics_iac.sources.judging import Judge
 from mics_iac.sources.planned import changed
 from mics_iac.sources.raw import Raw, Stored
-from mics_iac.sources.source import Found, Prefix, Reader, Reading, Watch
+from mics_iac.sources.source import Found, Prefix, Reader, Reading, Sifted, Watch
 from mics_iac.sources.spool import Spool
 
 # The rule that a record which is longer than a part may be breaks.
@@ -56,20 +57,20 @@ class Streams:
 
     def _checked(self, found: Found, how: Reading, watch: Watch, *, count: bool) -> tuple[Cut, Report]:
         assert how.document_type is not None
-        checker = Checker(how.document_type, csv=how.csv)
-        return self._cut(found, how, watch, look=checker.feed, count=count), checker.end()
+        judge = Judge(how.document_type, csv=how.csv, settled=how.settled)
+        return self._cut(found, how, watch, look=judge.feed, count=count), judge.end()
 
     def check(self, found: Found, how: Reading, *, watch: Watch) -> Report:
         """What is wrong with a file's records, and nothing else of it."""
         assert how.document_type is not None
-        checker = Checker(how.document_type, csv=how.csv)
+        judge = Judge(how.document_type, csv=how.csv, settled=how.settled)
         raw = self._content(found, watch)
         try:
             while block := raw.read(BLOCK):
-                checker.feed(block)
+                judge.feed(block)
         finally:
             raw.close()
-        return checker.end()
+        return judge.end()
 
     def _cut(
         self,
@@ -79,9 +80,18 @@ class Streams:
         *,
         look: Callable[[bytes], None] | None = None,
         sieve: Callable[[], Filter] | None = None,
+        into: Callable[[bytes], object] | None = None,
         count: bool = True,
     ) -> Cut:
-        cutter = Cutter(csv=how.csv, limit=how.limit, ranges=how.ranges, sieve=sieve, count=count)
+        cutter = Cutter(
+            csv=how.csv,
+            limit=how.limit,
+            ranges=how.ranges,
+            settled=how.settled,
+            sieve=sieve,
+            into=into,
+            count=count,
+        )
         raw = self._content(found, watch)
         try:
             while block := raw.read(BLOCK):
@@ -114,12 +124,11 @@ class Streams:
         """See `Source.open`; the part is made before anything of it is given."""
         return self._spool.open(part)
 
-    def sift(self, found: Found, how: Reading, into: Callable[[bytes], object]) -> int:
+    def sift(self, found: Found, how: Reading, into: Callable[[bytes], object]) -> Sifted:
         """See `Source.sift`."""
-        if not how.drop or how.document_type is None:
-            return 0
-        make = _sieve(how)
-        return self._cut(found, how, lambda _: None, sieve=lambda: _Tee(make(), into)).dropped
+        sieve = _sieve(how) if how.drop and how.document_type is not None else None
+        cut = self._cut(found, how, lambda _: None, sieve=sieve, into=into)
+        return Sifted(cut.dropped, cut.sha256)
 
     def close(self) -> None:
         """See `Source.close`."""
@@ -130,26 +139,6 @@ def _sieve(how: Reading) -> Callable[[], Filter]:
     assert how.document_type is not None
     document_type = how.document_type
     return lambda: Sieve(document_type, csv=how.csv, drop=how.drop)
-
-
-class _Tee:
-    """A sieve that gives away what it drops, too."""
-
-    def __init__(self, sieve: Filter, into: Callable[[bytes], object]) -> None:
-        self._sieve = sieve
-        self._into = into
-
-    def feed(self, block: bytes) -> tuple[bytes, bytes]:
-        kept, dropped = self._sieve.feed(block)
-        if dropped:
-            self._into(dropped)
-        return kept, dropped
-
-    def end(self) -> tuple[bytes, bytes]:
-        kept, dropped = self._sieve.end()
-        if dropped:
-            self._into(dropped)
-        return kept, dropped
 
 
 class _Watched:

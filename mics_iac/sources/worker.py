@@ -14,7 +14,7 @@ from typing import TypeAlias
 
 from mics_iac.core.content import Content
 from mics_iac.documents.report import Report
-from mics_iac.errors import SourceFailed
+from mics_iac.errors import SourceFailed, SourceUnfit
 from mics_iac.sources.files import LocalFiles
 from mics_iac.sources.source import Found, Reading
 from mics_iac.sources.streams import Streams
@@ -41,10 +41,11 @@ class More:
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """The job came to a SourceFailed."""
+    """The job came to a SourceFailed; with a code, to a SourceUnfit, of which `message` leaves the path out."""
 
     message: str
     remedy: str | None
+    code: str | None = None
 
 
 Answer: TypeAlias = More | Content | Report | Failed
@@ -67,6 +68,8 @@ def work(root: str) -> None:
             try:
                 do = streams.check if job.check else streams.read
                 answer = do(job.found, job.how, watch=told.more)
+            except SourceUnfit as unfit:
+                answer = Failed(unfit.what, unfit.remedy, unfit.problem.code)
             except SourceFailed as failed:
                 answer = Failed(failed.message, failed.remedy)
             told.flush()

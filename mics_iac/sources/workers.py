@@ -18,7 +18,7 @@ from pathlib import Path
 
 from mics_iac.core.content import Content
 from mics_iac.documents.report import Report
-from mics_iac.errors import SourceFailed
+from mics_iac.errors import SourceFailed, SourceUnfit
 from mics_iac.sources.source import Watch
 from mics_iac.sources.worker import Failed, Job, More
 
@@ -71,6 +71,8 @@ class Worker:
                 self.stop()
                 self.end()
         if isinstance(answer, Failed):
+            if answer.code is not None:
+                raise SourceUnfit(job.found.path, answer.message, code=answer.code, remedy=answer.remedy or "")
             raise SourceFailed(answer.message, remedy=answer.remedy)
         assert isinstance(answer, Content | Report)
         return answer

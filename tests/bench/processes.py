@@ -51,7 +51,7 @@ def measure(
 
 
 class _Peak:
-    """Looks again and again how much memory a process and its descendants have; what they share counts once."""
+    """Looks again and again how much memory a process and its descendants have; what they share counts for each."""
 
     def __init__(self, pid: int) -> None:
         self._pid = pid
@@ -73,17 +73,25 @@ class _Peak:
 def _family(pid: int) -> Iterator[int]:
     yield pid
     try:
-        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+        # A child stands with the thread that started it.
+        children = [child for thread in Path(f"/proc/{pid}/task").iterdir() for child in _children(thread)]
     except OSError:
         return
     for child in children:
-        yield from _family(int(child))
+        yield from _family(child)
+
+
+def _children(thread: Path) -> list[int]:
+    try:
+        return [int(child) for child in (thread / "children").read_text().split()]
+    except OSError:
+        return []
 
 
 def _resident(pid: int) -> int:
-    """Its share of what is resident (PSS): a page that several have counts for each with its part."""
+    """Bytes that are resident."""
     try:
         lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
     except OSError:
         return 0
-    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("Pss:")), 0)
+    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("Rss:")), 0)

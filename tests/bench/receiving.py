@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from queue import SimpleQueue
 from typing import IO
 
 ROUTE = "/v1/datamarts/1/document_imports/2/executions"
@@ -40,7 +42,7 @@ class Receiver:
 
     url: str
     bundle: str
-    _told: IO[str]
+    _told: SimpleQueue[str]
 
     @property
     def environment(self) -> dict[str, str]:
@@ -49,7 +51,7 @@ class Receiver:
 
     def took(self, uploads: int) -> list[Taken]:
         """The next so many uploads."""
-        return [Taken(**json.loads(self._told.readline())) for _ in range(uploads)]
+        return [Taken(**json.loads(self._told.get(timeout=60))) for _ in range(uploads)]
 
 
 def rate_of(taken: list[Taken], *, since: float | None = None) -> float:
@@ -68,11 +70,19 @@ def receiving(folder: Path, *, tls: bool) -> Iterator[Receiver]:
     try:
         port = int(process.stdout.readline())
         url = f"https://localhost:{port}" if tls else f"http://127.0.0.1:{port}"
-        yield Receiver(url, str(certificate[0]) if certificate else "", process.stdout)
+        told: SimpleQueue[str] = SimpleQueue()
+        # Whether anybody asks for it or not: the sink must never wait until there is room in the pipe.
+        threading.Thread(target=_listen, args=(process.stdout, told), daemon=True).start()
+        yield Receiver(url, str(certificate[0]) if certificate else "", told)
     finally:
         process.kill()
         process.wait()
-        process.stdout.close()
+
+
+def _listen(lines: IO[str], told: SimpleQueue[str]) -> None:
+    with lines:
+        for line in lines:
+            told.put(line)
 
 
 def _certificate(folder: Path) -> tuple[Path, Path]:
@@ -89,10 +99,12 @@ def _certificate(folder: Path) -> tuple[Path, Path]:
     return certificate, key
 
 
-def forget(folder: Path) -> None:
-    """Let nothing be loaded yet of a manifest in this folder: remove its state and journals, not what was checked."""
+def forget(folder: Path, *, checked: bool = False) -> None:
+    """Let nothing be loaded yet of a manifest in this folder; with `checked`, let nothing of its files be known."""
     for path in folder.glob("imports.state*"):
         path.unlink()
+    if checked:
+        (folder / ".mics-iac" / "checked.json").unlink(missing_ok=True)
 
 
 def write_activities(path: Path, size: int, *, seed: int) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import re
 from collections.abc import Iterator
@@ -286,3 +287,56 @@ def test_warnings_of_many_files_are_a_line(project: Path, run: Run) -> None:
     assert "Records:\n  warning: MICS380 few records in the file: 32 files, first data/1.ndjson\n\n" in found.out
     every = run("plan", "--sandbox", "--verbose")
     assert every.out.count(": warning: MICS380: ") == 32
+
+
+def test_files_that_cannot_be_read_hide_nothing_of_the_others(bad: Path, run: Run) -> None:
+    declare(bad, sources="['data/*']")
+    (bad / "imports.yaml").write_text(
+        (bad / "imports.yaml").read_text().replace("        sources: [data/*.ndjson]\n", "")
+    )
+    whole = gzip.compress((bad / BAD).read_bytes())
+    (bad / "data/cut.ndjson.gz").write_bytes(whole[:-9])
+    (bad / "data/named.ndjson.gz").write_bytes((bad / BAD).read_bytes())
+    (bad / "data/plain.ndjson").write_bytes(whole)
+    (bad / "data/empty.ndjson").write_bytes(b"")
+    found = run("validate")
+    assert found.code == 4
+    for start in (
+        "data/cut.ndjson.gz:0:0: MICS213: this file is cut off",
+        "data/named.ndjson.gz:0:0: MICS214: this file does not hold",
+        "data/plain.ndjson:0:0: MICS214: this file holds compressed bytes",
+        f"{BAD}:1:15: MICS322: ",
+        "imports.yaml:10:19: MICS205: data/empty.ndjson is empty",
+    ):
+        assert f"\n{start}" in found.err
+    assert ", 6 files (" in found.out
+    assert found.out.startswith("Not valid: ")
+    assert ", 7 errors" in found.out
+    document = json.loads(run("validate", "--format", "json").out)
+    assert [p["code"] for p in document["problems"]] == ["MICS205"]
+    assert len([one for one in document["checked"] if one["refused"]]) == 4
+    annotated = run("validate", "--format", "github").out
+    assert "::error file=data/cut.ndjson.gz,title=MICS213::" in annotated
+    assert "::error file=imports.yaml,line=10,col=19,title=MICS205::" in annotated
+    (bad / "data/empty.ndjson").unlink()
+    for command in (["plan", "--sandbox"], ["apply", "--sandbox", "--auto-approve"]):
+        found = run(*command)
+        assert found.code == 4
+        assert len(re.findall(r"^data/\S+:0:0: MICS21[34]: ", found.err, re.MULTILINE)) == 3
+        assert "Error: 3 data files cannot be read\n" in found.err
+
+
+def test_what_cannot_be_left_out_is_not_told_to_be_skipped(bad: Path, run: Run) -> None:
+    declare(bad, on_invalid="skip")
+    write_data(bad / BAD, 0, 2, bad=2)
+    (bad / "data/1.ndjson").unlink()
+    found = run("plan", "--sandbox")
+    assert found.code == 4
+    assert f"errors in the records of {BAD}; none of its records is valid\n" in found.err
+    assert "on_invalid" not in found.err
+    assert BAD in found.out
+    write_data(bad / BAD, 0, 2)
+    (bad / BAD).write_bytes(b"\xef\xbb\xbf" + (bad / BAD).read_bytes())
+    found = run("validate")
+    assert "on_invalid" not in found.err
+    assert "cannot be left out: the file as a whole is wrong" in found.err

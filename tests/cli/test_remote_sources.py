@@ -62,6 +62,7 @@ def test_what_is_far_away_is_loaded_once(far: Far, run: Run) -> None:
     assert "No changes." in run("plan", "--sandbox").out
 
 
+@pytest.mark.parametrize("far", ["gs", "https"], indirect=True)
 def test_the_server_fails_in_the_middle(far: Far, run: Run) -> None:
     far.put("1.ndjson", NIGHT)
     far.put("2.ndjson", NEXT)
@@ -72,6 +73,7 @@ def test_the_server_fails_in_the_middle(far: Far, run: Run) -> None:
     assert "No changes." in run("plan", "--sandbox").out
 
 
+@pytest.mark.parametrize("far", ["s3", "https"], indirect=True)
 def test_who_may_not_read_is_told_and_nothing_is_sent(far: Far, run: Run) -> None:
     far.put("1.ndjson", NIGHT)
     far.break_(Fault("status", methods=("GET", "HEAD"), status=403, times=None))

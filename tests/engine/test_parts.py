@@ -10,7 +10,8 @@ import pytest
 
 from mics_iac.core.plan import Skip, Stuck, Upload
 from mics_iac.engine import workflow
-from mics_iac.errors import GuardRefused, PlanStale
+from mics_iac.engine.resolution import resolve
+from mics_iac.errors import GuardRefused, PlanStale, UsageError
 from mics_iac.sandbox.faults import Fault
 from tests.rig import Rig, digest, manifest, visits
 
@@ -235,3 +236,65 @@ def test_a_lost_state_learns_the_cut_again(big: Rig, by: str) -> None:
     declare(big, split="100MB")
     assert big.plan().empty
     assert records(big) == once(BIG)
+
+
+@pytest.fixture
+def vanished(big: Rig) -> tuple[Rig, dict[str, str]]:
+    """A big file whose import was deleted before any of its parts had ended; with the execution of each part."""
+    big.limit(wait=False)
+    big.apply()
+    current = big.state().imports["fr/visits"].current
+    big.open().world.api.delete_import("1502", current.id)
+    big.apply()
+    return big, {e.sha256: e.id for e in current.executions}
+
+
+@pytest.mark.parametrize("loaded", [True, False])
+@pytest.mark.parametrize("split", ["1kB", "3kB"])
+def test_a_person_decides_about_one_part_by_the_command_that_is_shown(
+    vanished: tuple[Rig, dict[str, str]], split: str, *, loaded: bool
+) -> None:
+    rig, executions = vanished
+    declare(rig, split=split)
+    rig.write("data/big.ndjson", BIG)
+    (rig.folder / "data/big.ndjson").rename(rig.folder / "data/renamed.ndjson")
+    stuck = [a for a in rig.plan().actions if isinstance(a, Stuck)]
+    fifth, others = stuck[4], [s.sha256 for s in stuck if s is not stuck[4]]
+    choice = f"sha256:{fifth.sha256[:12]}"
+    assert f"state resolve fr/visits:{choice} --resend" in fifth.reason
+    assert "data/renamed.ndjson [part 5]: execution " in "\n".join(rig.apply().unfinished)
+    with pytest.raises(UsageError, match=rf"fr/visits:{choice}  \(data/big.ndjson \[part 5\]\)"):
+        resolve(rig.open(), "fr/visits", path="data/big.ndjson", execution=None)
+    resolve(rig.open(), "fr/visits", path=choice, execution=executions[fifth.sha256] if loaded else None)
+    plan = rig.plan()
+    assert [a.sha256 for a in plan.actions if isinstance(a, Stuck)] == others
+    assert [u.part for u in plan.uploads] == ([] if loaded else [5])
+
+
+@pytest.mark.parametrize("split", ["1kB", "3kB"])
+def test_of_a_part_that_was_never_sent_a_person_decides_as_well(big: Rig, split: str) -> None:
+    """Somebody else may have loaded part 5, and no bytes are left to tell."""
+    fifth = big.plan().uploads[4]
+    big.fault(Fault("error", method="POST", path=UPLOADS, status=400, html=False, nth=1))
+    big.fault(Fault("error", method="POST", path=UPLOADS, status=503, html=False, nth=5, times=None))
+    big.limit(transfers=1, fail_fast=True)
+    big.apply()
+    big.faults.clear()
+    declare(big, split=split)
+    with pytest.raises(UsageError, match=f"fr/visits:sha256:{fifth.sha256[:12]}"):
+        resolve(big.open(), "fr/visits", path="data/big.ndjson", execution=None)
+    decision = resolve(big.open(), "fr/visits", path=f"sha256:{fifth.sha256[:12]}", execution=None)
+    assert (decision.subject.part, decision.subject.sha256) == (5, fifth.sha256)
+
+
+def test_how_a_file_is_cut_is_not_recorded_of_an_import_that_was_replaced(big: Rig) -> None:
+    big.fault(Fault("reset_after", method="POST", path=UPLOADS, times=None))
+    big.fault(Fault("error", method="GET", path=UPLOADS, status=503, html=False, times=None))
+    big.apply()
+    big.faults.clear()
+    before = big.state().imports["fr/visits"].current.cuts
+    big.declare(manifest({"fr/visits": {"sources": ["data/*"], "split": "2kB"}}, {"fr": "1503"}))
+    big.apply()
+    held = big.state().imports["fr/visits"]
+    assert held.current.cuts != before
+    assert [former.cuts for former in held.former] == [before]

@@ -23,15 +23,20 @@ def test_each_finding_stands_on_a_line_that_editors_parse_and_the_rest_is_counte
     assert len(lines) == 12
 
 
-def test_errors_stand_after_all_warnings_which_say_what_they_are() -> None:
-    lines = text(finding_lines(unread().checked)).splitlines()
-    assert lines[0].startswith("data/part.ndjson:0:0: warning: MICS380: 5 records")
-    assert [one for one in lines if ": warning: " not in one] == [
-        "... and 30 more of MICS312 in data/part.ndjson",
-        "data/skip.ndjson:7:2: MICS306: not valid JSON",
-        "... and 2 more of MICS306 in data/skip.ndjson",
-        "data/send.ndjson:9:1: MICS320: $ts: missing field",
-        "... and 1 more of MICS320 in data/send.ndjson",
+def test_what_was_found_in_one_file_stands_together_in_order_of_place() -> None:
+    bad, blank = Finding(2, 1, "MICS306", "", "not valid JSON"), Finding(1, 1, "MICS312", "", "blank line: remove it")
+    few = Finding(0, 0, "MICS380", "", "3 records")
+    checked = [
+        Checked("fr/b", "data/b", {"MICS306": 1}, {"MICS312": 1}, (blank, bad)),
+        Checked("fr/a", "data/a", {"MICS306": 3}, {"MICS312": 1, "MICS380": 1}, (few, blank, bad)),
+    ]
+    assert text(finding_lines(checked)).splitlines() == [
+        "data/a:0:0: warning: MICS380: 3 records",
+        "data/a:1:1: warning: MICS312: blank line: remove it",
+        "data/a:2:1: MICS306: not valid JSON",
+        "... and 2 more of MICS306 in data/a",
+        "data/b:1:1: warning: MICS312: blank line: remove it",
+        "data/b:2:1: MICS306: not valid JSON",
     ]
 
 

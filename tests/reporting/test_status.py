@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from mics_iac.core.state import Doubt, Execution
+from mics_iac.core.state import Cut, Doubt, Execution, Piece
 from mics_iac.core.status import ImportStatus, Status
 from mics_iac.reporting.lines import Palette, json_text, write
 from mics_iac.reporting.status import status_json, status_lines
@@ -89,3 +89,23 @@ def test_hostile_text(*, every: bool) -> None:
     shown = text(status(row), every=every)
     assert all(c.isprintable() or c == "\n" for c in shown)
     assert "+ fr/fake" not in [one.strip() for one in shown.splitlines()]
+
+
+def test_a_cut_is_shown_under_the_name_that_its_parts_were_sent_under() -> None:
+    pieces = tuple(Piece(n * 10, n * 10 + 10, digest(str(n))) for n in range(3))
+    sent = tuple(
+        Execution(str(n), "data/new", n + 1, piece.sha256, 10, 1, "SUCCEEDED", 1, 1, 0)
+        for n, piece in enumerate(pieces)
+    )
+    old, new = Cut("data/old", digest("all"), 30, pieces), Cut("data/new", digest("all"), 30, pieces)
+    grown = Cut("data/new", digest("more"), 40, (*pieces[:2], Piece(20, 40, digest("longer"))))
+    waiting = Cut("data/next", digest("next"), 10, (Piece(0, 10, digest("next part")),))
+
+    def shown(executions: tuple[Execution, ...], *cuts: Cut) -> str:
+        row = ImportStatus("fr/a", "1", settings("A"), True, False, False, False, executions, (), cuts=cuts)
+        return text(status(row), every=True)
+
+    for cuts in ((old, new, waiting), (old, grown, waiting)):
+        assert "data/old" not in shown(sent[:2], *cuts)
+        assert "data/next  10 B, 0 sent" in shown(sent[:2], *cuts)
+    assert "data/old  30 B in 3 parts, 0 sent" in shown((), old)

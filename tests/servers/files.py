@@ -66,12 +66,8 @@ class Files:
         if self.ranges and (found := _RANGE.fullmatch(request.headers.get("range", ""))):
             return self._part(data, int(found[1]), int(found[2] or len(data) - 1), told)
         if self.chunked:
-            half = len(data) // 2
-            body = (
-                b"".join(b"%x\r\n%b\r\n" % (len(one), one) for one in (data[:half], data[half:], b"") if one)
-                + b"0\r\n\r\n"
-            )
-            return Answer(200, b"" if request.method == "HEAD" else body, {**told, "Transfer-Encoding": "chunked"})
+            body = b"" if request.method == "HEAD" else _chunks(data)
+            return Answer(200, body, {**told, "Transfer-Encoding": "chunked"})
         return Answer(200, data, told, length=-1 if self.nameless else None)
 
     def _told(self, data: bytes) -> dict[str, str]:

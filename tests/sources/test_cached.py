@@ -12,11 +12,13 @@ from pathlib import Path
 import pytest
 
 from mics_iac.core.content import Content
+from mics_iac.errors import SourceFailed
 from mics_iac.sources.cached import CachedSource
+from mics_iac.sources.kept import save
 from mics_iac.sources.local import LocalSource
 from mics_iac.sources.source import Found, Reading, Watch
 from tests.clocks import SteppingClock
-from tests.sources.scratch import nobody, put
+from tests.sources.scratch import nobody, put, slice_of, take
 
 HOW = Reading("USER_PROFILE", csv=False, limit=60)
 GOOD = b'{"operation":"UPSERT","user_account_id":"1","user_profile":{}}\n'
@@ -176,6 +178,19 @@ def test_an_object_is_what_its_store_says(runs: Runs) -> None:
     assert runs.asked == [HOW]
 
 
+def test_what_turns_out_to_be_another_one_is_forgotten(runs: Runs) -> None:
+    found = put(runs.root, "a", GOOD * 5)
+    sealed = replace(found, seal="of a store that says too little")
+    content = runs.read(sealed)
+    put(runs.root, "a", BAD * 5)
+    source = CachedSource(Counted(runs.root), root=runs.root, file=runs.file, clock=SteppingClock())
+    with pytest.raises(SourceFailed):
+        take(source, slice_of(sealed, HOW, content, content.parts[0]))
+    source.close()
+    assert runs.read(sealed) != content
+    assert runs.asked == [HOW]
+
+
 def test_the_file_is_for_this_user_alone(runs: Runs) -> None:
     runs.read(put(runs.root, "a", BAD))
     assert runs.file.stat().st_mode & 0o777 == 0o600
@@ -252,3 +267,14 @@ def test_the_same_bytes_under_another_name_are_not_checked_again(runs: Runs) -> 
     other = put(runs.root, "c", BAD + GOOD * 5)
     assert runs.read(other) != content
     assert [how.document_type for how in runs.asked] == [None, "USER_PROFILE"]
+
+
+def test_what_is_kept_is_written_into_a_file_of_our_own_making(tmp_path: Path) -> None:
+    mine = tmp_path / "mine"
+    mine.write_text("mine\n")
+    mine.chmod(0o666)
+    target = tmp_path / "checked.json"
+    (tmp_path / f".checked.json.{os.getpid()}").hardlink_to(mine)
+    save(target, [])
+    assert mine.read_text() == "mine\n"
+    assert target.stat().st_mode & 0o777 == 0o600

@@ -150,6 +150,10 @@ def test_bytes_that_are_compressed_without_a_name_that_says_so(tmp_path: Path, s
     refused(put(tmp_path, f"a.ndjson{other}", COMPRESS[suffix](DATA)))
 
 
+def test_a_text_that_begins_like_a_magic_is_a_text(tmp_path: Path) -> None:
+    assert read(put(tmp_path, "a.csv", b"BZh9,b\n")) == b"BZh9,b\n"
+
+
 def test_the_last_suffix_alone_counts() -> None:
     names = ["a.gz", "a.ndjson.GZ", "s3://b/a.csv.gz", "https://h/a.gz?sig=x", "https://h/a.gz#x"]
     assert {format_.suffix for name in names if (format_ := format_of(name))} == {".gz"}

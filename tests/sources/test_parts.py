@@ -19,7 +19,7 @@ from mics_iac.documents.check import Sieve
 from mics_iac.documents.rules import RULES
 from mics_iac.errors import SourceFailed
 from mics_iac.sources.local import LocalSource
-from mics_iac.sources.source import Found, Reading
+from mics_iac.sources.source import Found, Reading, Sifted
 from tests.sources import naive
 from tests.sources.scratch import COMPRESS, nobody, put, slice_of, take
 
@@ -101,7 +101,7 @@ def test_what_is_left_out_and_what_is_sent_is_everything(file: tuple[bytes, bool
         found = put(root, f"a{suffix}", data)
         content = source.read(found, how, watch=nobody)
         dropped: list[bytes] = []
-        assert source.sift(found, how, dropped.append) == content.dropped
+        assert source.sift(found, how, dropped.append) == Sifted(content.dropped, content.sha256)
         sieve = Sieve(how.document_type, csv=csv, drop=ERRORS)
         kept, left_out = (b"".join(both) for both in zip(sieve.feed(data), sieve.end(), strict=True))
         assert b"".join(dropped) == left_out
