@@ -16,9 +16,9 @@ import msgspec
 from mics_iac.documents import kinds, shapes, together
 from mics_iac.documents.decoding import REFUSED
 from mics_iac.documents.keys import Nearby
-from mics_iac.documents.kinds import Kind, unlike
+from mics_iac.documents.kinds import Kind, Wrong, unlike
 from mics_iac.documents.notes import Flaw, Notes, Path, not_utf8
-from mics_iac.documents.shapes import Extras, Many, Shape
+from mics_iac.documents.shapes import Extras, Field, Many, Shape
 from mics_iac.documents.together import Line, Together
 
 # Asks a value that is not null, at the end of a path, for all that is wrong with it.
@@ -27,22 +27,26 @@ Look = Callable[[Any, Path, Notes], None]
 _REMOVE: Final = "the platform's pages know no such key here: correct its name, or remove it"
 _MISSING: Final = "missing: every record of this type needs it"
 _MORE: Final = "the record has a thousand flaws or more, and is looked at no further"
+_EMPTY: Final = "the text is empty: every record of this type needs it"
 _FOREIGN: Final = "this belongs to another kind of identifier: remove it, or correct the type"
 
 
 @cache
-def looker(shape: Shape) -> Look:
-    """The function that asks an object of this shape for its fields."""
+def looker(shape: Shape, untyped: str = "MICS321") -> Look:
+    """The function that asks an object of this shape for its fields; `untyped` is the code of what is no object."""
     # Most fields hold a plain value, which is asked by one call: this is what a file full of flaws spends its time on.
-    plain = {one.key: one.holds.wrong for one in shape.fields if isinstance(one.holds, Kind)}
-    plain.pop(next((one.key for one in shape.fields if one.holds is kinds.HASH), ""), None)
-    others = {one.key: _look(one.holds) for one in shape.fields if one.key not in plain}
+    plain = {
+        one.key: _asked(one, one.holds)
+        for one in shape.fields
+        if isinstance(one.holds, Kind) and one.holds is not kinds.HASH
+    }
+    others = {one.key: _look(one.holds, one.told("MICS321")) for one in shape.fields if one.key not in plain}
     known = Nearby(shape.by_key)
     needed, free = shape.needed, shape.extras is Extras.ANY
 
     def look(value: Any, path: Path, notes: Notes) -> None:
         if not isinstance(value, dict):
-            notes.flaws.append(Flaw("MICS321", path, unlike(value, "an object")[1]))
+            notes.flaws.append(Flaw(untyped, path, unlike(value, "an object")[1]))
             return
         if shape.variants:
             value = _explain_kind(value, shape, path, notes)
@@ -72,12 +76,15 @@ def _explain_kind(value: Line, shape: Shape, path: Path, notes: Notes) -> Line:
     if not isinstance(kind, str) or kind not in shape.variants:
         return value
     needed, foreign = shape.variants[kind].needed, shape.foreign[kind]
-    if value.get(needed) is None:
-        notes.add("MICS320", (*path, needed), f"missing: a {kind} needs it")
+    empty = value.get(needed) == ""
+    if empty or value.get(needed) is None:
+        notes.add("MICS320", (*path, needed), f"{'the text is empty' if empty else 'missing'}: a {kind} needs it")
     given = [key for key in foreign if value.get(key) is not None]
     for key in sorted(given):
         notes.add("MICS328", (*path, key), _FOREIGN)
-    return {key: inner for key, inner in value.items() if key not in foreign} if given else value
+    if not given and not empty:
+        return value
+    return {key: inner for key, inner in value.items() if key not in foreign and not (empty and key == needed)}
 
 
 def _explain_key(key: str, known: Nearby, shape: Shape, path: Path, notes: Notes) -> bool:
@@ -92,14 +99,29 @@ def _explain_key(key: str, known: Nearby, shape: Shape, path: Path, notes: Notes
     return True
 
 
-def _look(holds: Kind | Shape | Many) -> Look:
+def _asked(one: Field, kind: Kind) -> Callable[[Any], Wrong | None]:
+    """The question of a field's kind, its answers told as the field has them."""
+    ask = kind.wrong
+    if one.codes == kind.codes:
+        return ask
+
+    def asked(value: Any) -> Wrong | None:
+        wrong = ask(value)
+        if wrong is None or (code := one.told(wrong[0])) == wrong[0]:
+            return wrong
+        return code, _EMPTY if code == "MICS320" else wrong[1]
+
+    return asked
+
+
+def _look(holds: Kind | Shape | Many, untyped: str) -> Look:
     match holds:
         case Kind():
             return _hash
         case Shape():
-            return looker(holds)
+            return looker(holds, untyped)
         case Many():
-            return _each(looker(holds.of))
+            return _each(looker(holds.of, untyped), untyped)
 
 
 def _hash(value: Any, path: Path, notes: Notes) -> None:
@@ -110,10 +132,10 @@ def _hash(value: Any, path: Path, notes: Notes) -> None:
         notes.hashes.append(len(value))
 
 
-def _each(ask: Look) -> Look:
+def _each(ask: Look, untyped: str) -> Look:
     def look(value: Any, path: Path, notes: Notes) -> None:
         if not isinstance(value, list):
-            notes.flaws.append(Flaw("MICS321", path, unlike(value, "a list, in brackets")[1]))
+            notes.flaws.append(Flaw(untyped, path, unlike(value, "a list, in brackets")[1]))
             return
         for number, one in enumerate(value):
             ask(one, (*path, number), notes)
@@ -143,7 +165,8 @@ def explain_text(line: bytes, shape: Shape, rules: Together, *, broken: bool = F
             broken = True
     if broken:
         value = _read_again(line, notes)
-        if notes.flaws:
+        # Half a character hides nothing of the rest.
+        if any(flaw.code != "MICS313" for flaw in notes.flaws):
             return notes
     if isinstance(value, dict):
         explain_object(value, shape, rules, notes)

@@ -25,7 +25,7 @@ EARLIEST_SECOND: Final = 100_000_000
 # Minutes of a hundred years: what is more was meant in another unit, or as a date.
 LONGEST: Final = 52_560_000
 # `prefix:...` (mediarithmics-api.md 4, identifier formats: `vec`, `net`, `udp` documented, others seen).
-AGENT: Final = re.compile(r"[a-z]+:.", re.DOTALL)
+AGENT: Final = re.compile(r"[A-Za-z][A-Za-z0-9_-]*:.", re.DOTALL)
 UUID_TEXT: Final = r"^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}\Z"
 _UUID: Final = re.compile(UUID_TEXT)
 UNIQUE_KEY_TEXT: Final = r"^(?:[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-1[0-9a-fA-F]{3}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12})?\Z"
@@ -144,7 +144,7 @@ def _minutes(value: Any) -> Wrong | None:
     if value < 0:
         return "MICS362", "the duration is negative: write the minutes from now, 0 for no end"
     if value > LONGEST:
-        return "MICS363", "as minutes this is over a hundred years: write minutes, neither milliseconds nor a date"
+        return "MICS363", "as minutes this is over a hundred years: is it in another unit, or a date? 0 is for no end"
     return None
 
 
@@ -181,6 +181,8 @@ def holds_json(text: str) -> bool:
 
 
 def _json_text(value: Any) -> Wrong | None:
+    if value == "":
+        return _EMPTY
     if isinstance(value, str) and holds_json(value):
         return None
     if isinstance(value, str):
@@ -212,7 +214,9 @@ ID: Final = Kind("text or whole number", _TEXT_TYPE | Annotated[int, Meta(ge=0)]
 HASH: Final = Kind("hash", _TEXT_TYPE, _hash, ("MICS321", "MICS323", "MICS355"))
 AGENT_ID: Final = Kind("user agent id", _TEXT_TYPE, _agent, ("MICS321", "MICS323", "MICS353"))
 EXPIRY: Final = Kind("milliseconds, 0 = never", Annotated[int, Meta(ge=0, le=LATEST)], _expiry, _TIMES)
-JSON_TEXT: Final = Kind("JSON in a text", str, _json_text, ("MICS326",))
+# The same without the last question: its type refuses 0, which is rare there.
+LAST_DAY: Final = Kind("milliseconds, 0 = never", _MILLIS_TYPE, _expiry, _TIMES)
+JSON_TEXT: Final = Kind("JSON in a text", str, _json_text, ("MICS323", "MICS326"))
 FLAG: Final = Kind("true or false", bool, _flag)
 MILLIS: Final = Kind("milliseconds", _MILLIS_TYPE, _millis, _TIMES)
 MINUTES: Final = Kind(

@@ -27,12 +27,28 @@ class Extras(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """One field: its key, what it holds, whether an object must have it, and where that is known from."""
+    """One field: its key, what it holds, whether an object must have it, and where that is known from.
+
+    `typed` is where its type is known from, where that is not where the field is.
+    """
 
     key: str
     holds: Kind | Shape | Many
     needed: bool = False
     mark: Mark = Mark.DOCUMENTED
+    typed: Mark | None = None
+
+    def told(self, code: str) -> str:
+        """The rule that a value of it breaks, where one of its kind breaks `code`."""
+        if code == "MICS321" and (self.typed or self.mark) is not Mark.DOCUMENTED:
+            return "MICS330"
+        # An empty text is as good as none.
+        return "MICS320" if code == "MICS323" and self.needed else code
+
+    @property
+    def codes(self) -> tuple[str, ...]:
+        """The rules that a value of it may break by itself."""
+        return tuple(map(self.told, self.holds.codes if isinstance(self.holds, Kind) else ("MICS321",)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +100,11 @@ def _seen(key: str, holds: Kind | Shape | Many) -> Field:
     return Field(key, holds, mark=Mark.SEEN)
 
 
+def _untyped(key: str, holds: Kind | Shape | Many) -> Field:
+    """A field that the pages name without its type, which the vendor's own clients tell."""
+    return Field(key, holds, typed=Mark.SEEN)
+
+
 _ACCOUNT, _EMAIL, _AGENT, _POINT = "USER_ACCOUNT", "USER_EMAIL", "USER_AGENT", "USER_POINT"
 
 
@@ -128,6 +149,9 @@ _EVENT = Shape(
 # Its other keys, and all of a location's, are text or what the user likes: no rule looks into them.
 _ORIGIN = Shape("4.1", Extras.ANY, (_seen("$ts", kinds.MILLIS),))
 
+# Its key is seen, and that a hash is text is documented of all of them.
+_HASH = Field("$hash", kinds.HASH, mark=Mark.SEEN, typed=Mark.DOCUMENTED)
+
 ACTIVITY: Final = Shape(
     "4.1",
     Extras.CUSTOM,
@@ -146,11 +170,11 @@ ACTIVITY: Final = Shape(
         _seen("$user_identifiers", Many(_identifier("4.1", _ACCOUNT, _EMAIL, _AGENT, mark="$"))),
         Field("$user_account_id", kinds.TEXT),
         Field("$compartment_id", kinds.ID),
-        Field("$email_hash", Shape("4.1", Extras.CUSTOM, (_seen("$hash", kinds.HASH), Field("$email", kinds.TEXT)))),
+        Field("$email_hash", Shape("4.1", Extras.CUSTOM, (_HASH, Field("$email", kinds.TEXT)))),
         Field("$user_agent_id", kinds.AGENT_ID),
         Field("$ttl", kinds.MINUTES),
         Field("$unique_key", kinds.UNIQUE_KEY),
-        Field("$origin", _ORIGIN),
+        _untyped("$origin", _ORIGIN),
         Field("$location", kinds.OBJECT),
         _seen("$site_id", kinds.ID),
         _seen("$app_id", kinds.ID),
@@ -181,9 +205,9 @@ PROFILE: Final = Shape(
                 (
                     Field("$user_account_id", kinds.TEXT),
                     Field("$compartment_id", kinds.ID),
-                    Field("$creation_ts", kinds.MILLIS),
-                    Field("$last_modified_ts", kinds.MILLIS),
-                    _seen("$expiration_ts", kinds.MILLIS),
+                    _untyped("$creation_ts", kinds.MILLIS),
+                    _untyped("$last_modified_ts", kinds.MILLIS),
+                    _seen("$expiration_ts", kinds.LAST_DAY),
                 ),
             ),
         ),
@@ -207,7 +231,7 @@ CHOICE: Final = Shape(
                 Extras.CUSTOM,
                 (
                     _needed("$processing_id", kinds.TEXT),
-                    Field("$choice_ts", kinds.MILLIS),
+                    _untyped("$choice_ts", kinds.MILLIS),
                     _seen("$choice_acceptance_value", kinds.FLAG),
                     _seen("$choice_source_id", kinds.ANY),
                     _seen("$choice_source_token", kinds.ANY),

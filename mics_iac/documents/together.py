@@ -31,6 +31,12 @@ _NONE: Final = "no identifier: give an account, a hashed e-mail or a user agent"
 _LONE: Final = "a compartment says nothing without user_account_id: give both, or leave it out"
 
 
+def _given(line: Line, key: str) -> bool:
+    """Whether a field is there: a text that is empty is as good as none, as an empty cell of CSV is."""
+    value = line.get(key)
+    return value is not None and value != ""
+
+
 def _agent(text: str | None) -> bool:
     """Whether nothing is wrong with a user agent id, or there is none."""
     return text is None or AGENT.match(text) is not None
@@ -47,19 +53,21 @@ def _explain_activity(line: Line, notes: Notes) -> None:
     elif listed is not None:
         found = 1
     email = line.get("$email_hash")
-    found += email is not None
-    if isinstance(email, dict) and email.get("$hash") is None:
-        if email.get("$email") is None:
-            notes.add("MICS320", ("$email_hash", "$hash"), "missing: give the hash of the e-mail")
-        else:
-            notes.add("MICS356", ("$email_hash",), "the e-mail stands there without its hash: add `$hash`")
-    account = line.get("$user_account_id")
-    found += (account is not None) + (line.get("$user_agent_id") is not None)
+    if isinstance(email, dict):
+        hashed, clear = _given(email, "$hash"), _given(email, "$email")
+        found += hashed or clear
+        if not hashed:
+            why = "the e-mail stands there without its hash" if clear else "neither a hash nor an e-mail stands there"
+            notes.add("MICS356", ("$email_hash",), f"{why}: add `$hash`" + ("" if clear else ", or leave it out"))
+    else:
+        found += email is not None
+    account = _given(line, "$user_account_id")
+    found += account + _given(line, "$user_agent_id")
     if found == 0:
         notes.add("MICS350", (), "no identifier: give an account, a hashed e-mail or a user agent")
     elif found > 1:
         notes.add("MICS352", (), "several identifiers: the platform advises one a line, write a line for each")
-    if account is None and line.get("$compartment_id") is not None:
+    if not account and _given(line, "$compartment_id"):
         notes.add("MICS354", ("$compartment_id",), "a compartment says nothing without `$user_account_id`")
 
 
@@ -131,13 +139,13 @@ _USUAL: Final = frozenset({"vec:", "net:", "udp:", "web:", "mob:"})
 
 
 def _explain_one_identifier(line: Line, notes: Notes) -> None:
-    account = line.get("user_account_id")
-    found = (account is not None) + (line.get("email_hash") is not None) + (line.get("user_agent_id") is not None)
+    account = _given(line, "user_account_id")
+    found = account + _given(line, "email_hash") + _given(line, "user_agent_id")
     if found == 0:
         notes.add("MICS350", (), _NONE)
     elif found > 1:
         notes.add("MICS351", (), _SEVERAL)
-    if account is None and line.get("compartment_id") is not None:
+    if not account and _given(line, "compartment_id"):
         notes.add("MICS354", ("compartment_id",), _LONE)
 
 
@@ -217,7 +225,7 @@ _NO_SEGMENT: Final = "no segment: give segment_id or segment_technical_name"
 
 def _explain_segment(line: Line, notes: Notes) -> None:
     _explain_one_identifier(line, notes)
-    if line.get("segment_id") is None and line.get("segment_technical_name") is None:
+    if not _given(line, "segment_id") and not _given(line, "segment_technical_name"):
         notes.add("MICS327", (), _NO_SEGMENT)
     duration, date = line.get("expiration_duration"), line.get("expiration_ts")
     if duration is None and date is None:
@@ -300,9 +308,7 @@ _ANY_DELETION: Final = Together(lambda _line, _notes: None, _deletions(_odd_dele
 _ONE: Final = ("MICS350", "MICS351", "MICS354")
 
 TOGETHER: Final[Mapping[str, Together]] = {
-    "USER_ACTIVITY": Together(
-        _explain_activity, _survey_activities, ("MICS320", "MICS350", "MICS352", "MICS354", "MICS356")
-    ),
+    "USER_ACTIVITY": Together(_explain_activity, _survey_activities, ("MICS350", "MICS352", "MICS354", "MICS356")),
     "USER_PROFILE": Together(_explain_profile, _lines(_odd_profiles), ("MICS320", "MICS325", *_ONE)),
     "USER_CHOICE": Together(_explain_choice, _lines(_odd_choices), ("MICS320", "MICS329", *_ONE)),
     "USER_SEGMENT": Together(

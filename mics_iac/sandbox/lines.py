@@ -26,7 +26,7 @@ ACTIVITY_TYPES: Final = frozenset(
 SESSION_STATUSES: Final = frozenset({"NO_SESSION", "IN_SESSION", "CLOSED_SESSION", "SESSION_SNAPSHOT"})
 UPDATE_STRATEGIES: Final = frozenset({"PARTIAL_UPDATE", "PARTIAL_DELETE", "FORCE_REPLACE"})
 # `prefix:...` (mediarithmics-api.md 4, identifier formats: some prefixes documented, others seen in client code).
-AGENT: Final = re.compile(r"[a-z]+:.+", re.DOTALL)
+AGENT: Final = re.compile(r"[A-Za-z][A-Za-z0-9_-]*:.+", re.DOTALL)
 
 
 def _text(value: object) -> bool:

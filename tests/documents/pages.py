@@ -38,12 +38,12 @@ def codes_in(shape: Shape) -> set[str]:
     found |= {"MICS328"} if any(shape.foreign.values()) else set()
     for one in shape.fields:
         match one.holds:
-            case Kind() as kind:
-                found |= set(kind.codes)
+            case Kind():
+                found |= set(one.codes)
             case Shape() as inner:
-                found |= {"MICS321"} | codes_in(inner)
+                found |= set(one.codes) | codes_in(inner)
             case Many(inner):
-                found |= {"MICS321"} | codes_in(inner)
+                found |= set(one.codes) | codes_in(inner)
     return found
 
 
@@ -56,16 +56,16 @@ def codes_of(document_type: str) -> set[str]:
 def _fields(shape: Shape, before: str = "") -> Iterator[tuple[str, ...]]:
     for one in shape.fields:
         needed = "yes" if one.needed else ""
-        path = f"{before}{one.key}"
+        path, codes = f"{before}{one.key}", " ".join(code[4:] for code in one.codes)
         match one.holds:
             case Kind() as kind:
-                yield f"`{path}`", kind.called, needed, one.mark.value, " ".join(code[4:] for code in kind.codes)
+                yield f"`{path}`", kind.called, needed, one.mark.value, codes
             case Shape() as inner:
-                yield f"`{path}`", f"object; other keys: {inner.extras.value}", needed, one.mark.value, "321"
+                yield f"`{path}`", f"object; other keys: {inner.extras.value}", needed, one.mark.value, codes
                 yield from _fields(inner, f"{path}.")
             case Many(inner):
                 said = f"list of objects; other keys: {inner.extras.value}"
-                yield f"`{path}`", said, needed, one.mark.value, "321"
+                yield f"`{path}`", said, needed, one.mark.value, codes
                 yield from _fields(inner, f"{path}[].")
 
 

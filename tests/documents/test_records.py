@@ -71,13 +71,28 @@ BROKEN: list[tuple[str, str, list[tuple[str, str, str]]]] = [
     (
         "USER_ACTIVITY",
         activity("", who='"$email_hash":{"hash":"x"}'),
-        [('{"hash', "MICS320", "$email_hash.$hash"), ('"hash"', "MICS324", "$email_hash.hash")],
+        [("{", "MICS350", ""), ('{"hash', "MICS356", "$email_hash"), ('"hash"', "MICS324", "$email_hash.hash")],
+    ),
+    # An empty text is none: what is needed is missing, and what is not is warned of.
+    (
+        "USER_ACTIVITY",
+        activity(',"$email_hash":{"$hash":"","$email":null},"$site_id":""'),
+        [
+            ('{"$hash', "MICS356", "$email_hash"),
+            ('"","$email', "MICS323", "$email_hash.$hash"),
+            ('""}', "MICS323", "$site_id"),
+        ],
+    ),
+    (
+        "USER_ACTIVITY",
+        activity("", who='"$user_identifiers":[{"$type":"USER_EMAIL","$hash":""}]'),
+        [('""', "MICS320", "$user_identifiers[0].$hash")],
     ),
     ("USER_ACTIVITY", activity("", events="null"), [("null}", "MICS320", "$events")]),
     ("USER_ACTIVITY", activity("", events='"x"'), [('"x"', "MICS321", "$events")]),
     ("USER_ACTIVITY", activity("", events="[7]"), [("7]", "MICS321", "$events[0]")]),
     ("USER_ACTIVITY", activity("", events='[{"$ts":null}]'), [('{"$ts":n', "MICS320", "$events[0].$event_name")]),
-    ("USER_ACTIVITY", activity("", events='[{"$event_name":""}]'), [('""', "MICS323", "$events[0].$event_name")]),
+    ("USER_ACTIVITY", activity("", events='[{"$event_name":""}]'), [('""', "MICS320", "$events[0].$event_name")]),
     (
         "USER_ACTIVITY",
         activity("", events='[{"$event_name":"a"},{"$event_name":"b","$ts":1768460400}]'),
@@ -89,7 +104,7 @@ BROKEN: list[tuple[str, str, list[tuple[str, str, str]]]] = [
         [("[]}", "MICS321", "$events[0].$properties")],
     ),
     ("USER_ACTIVITY", activity(',"$origin":{"$ts":1768460400}'), [("1768460400}", "MICS360", "$origin.$ts")]),
-    ("USER_ACTIVITY", activity(',"$origin":"x"'), [('"x"', "MICS321", "$origin")]),
+    ("USER_ACTIVITY", activity(',"$origin":"x"'), [('"x"', "MICS330", "$origin")]),
     ("USER_ACTIVITY", activity(',"$ts":1768460400.5'), [("1768460400.5", "MICS360", "$ts")]),
     ("USER_ACTIVITY", activity(',"$ts":0'), [("0}", "MICS361", "$ts")]),
     ("USER_ACTIVITY", activity(',"$ts":-1768460400000'), [("-1", "MICS361", "$ts")]),
@@ -103,7 +118,18 @@ BROKEN: list[tuple[str, str, list[tuple[str, str, str]]]] = [
     ("USER_ACTIVITY", activity(',"$ttl":1.0'), [("1.0", "MICS321", "$ttl")]),
     ("USER_ACTIVITY", activity(',"$ttl":1768460400000'), [("1768460400000}", "MICS363", "$ttl")]),
     ("USER_ACTIVITY", activity(',"$session_duration":-0.5'), [("-0.5", "MICS362", "$session_duration")]),
-    ("USER_ACTIVITY", activity(',"$topics":{"a":{"b":"c"}}'), [('{"a"', "MICS321", "$topics")]),
+    ("USER_ACTIVITY", activity(',"$topics":{"a":{"b":"c"}}'), [('{"a"', "MICS330", "$topics")]),
+    ("USER_ACTIVITY", activity(',"$session_duration":"1"'), [('"1"', "MICS330", "$session_duration")]),
+    (
+        "USER_ACTIVITY",
+        activity(',"$user_identifiers":[7]'),
+        [("{", "MICS352", ""), ("7]", "MICS330", "$user_identifiers[0]")],
+    ),
+    (
+        "USER_ACTIVITY",
+        activity(',"$email_hash":{"$hash":7}'),
+        [("{", "MICS352", ""), ("7}", "MICS321", "$email_hash.$hash")],
+    ),
     ("USER_ACTIVITY", activity(',"$unique_key":"7"'), [('"7"', "MICS366", "$unique_key")]),
     ("USER_ACTIVITY", activity(',"$location":[]'), [("[]}", "MICS321", "$location")]),
     ("USER_ACTIVITY", activity(',"$type":"VISIT"'), [('"VISIT"', "MICS322", "$type")]),
@@ -120,7 +146,21 @@ BROKEN: list[tuple[str, str, list[tuple[str, str, str]]]] = [
     ("USER_PROFILE", '{"operation":"DELETE"}', [("{", "MICS350", "")]),
     ("USER_PROFILE", f'{{"operation":"DELETE",{ID},"email_hash":"x"}}', [("{", "MICS351", "")]),
     ("USER_PROFILE", '{"operation":"DELETE","user_account_id":42}', [("42", "MICS321", "user_account_id")]),
-    ("USER_PROFILE", '{"operation":"DELETE","user_account_id":""}', [('""', "MICS323", "user_account_id")]),
+    (
+        "USER_PROFILE",
+        '{"operation":"DELETE","user_account_id":""}',
+        [("{", "MICS350", ""), ('""', "MICS323", "user_account_id")],
+    ),
+    (
+        "USER_PROFILE",
+        f'{{"operation":"DELETE",{ID},"email_hash":"","compartment_id":""}}',
+        [('"","comp', "MICS323", "email_hash"), ('""}', "MICS323", "compartment_id")],
+    ),
+    (
+        "USER_PROFILE",
+        f'{{"operation":"UPSERT",{ID},"user_profile":{{"$creation_ts":"2024-01-01","$expiration_ts":0}}}}',
+        [('"2024', "MICS330", "user_profile.$creation_ts")],
+    ),
     ("USER_PROFILE", '{"operation":"DELETE","email_hash":"a@b.example"}', [('"a@b', "MICS355", "email_hash")]),
     (
         "USER_PROFILE",
@@ -162,7 +202,22 @@ BROKEN: list[tuple[str, str, list[tuple[str, str, str]]]] = [
         '"user_choice":{"$processing_id":"7","$choice_acceptance_value":true}}',
         [('{"$pro', "MICS320", "user_choice.$choice_ts")],
     ),
+    (
+        "USER_CHOICE",
+        f'{{"operation":"DELETE",{ID},"user_choice":{{"$processing_id":"","$choice_ts":"1768460400000"}}}}',
+        [('"",', "MICS320", "user_choice.$processing_id"), ('"1768460400000"', "MICS330", "user_choice.$choice_ts")],
+    ),
     # 4.4, USER_SEGMENT lines
+    (
+        "USER_SEGMENT",
+        f'{{"operation":"UPDATE",{ID},"segment_id":"",{DUE}}}',
+        [("{", "MICS327", ""), ('"",', "MICS323", "segment_id")],
+    ),
+    (
+        "USER_SEGMENT",
+        f'{{"operation":"UPDATE",{ID},"segment_id":"5",{DUE},"data_bag":""}}',
+        [('""', "MICS323", "data_bag")],
+    ),
     ("USER_SEGMENT", f'{{"operation":"UPSERT",{ID},"segment_id":"5",{DUE}}}', [('"UPSERT"', "MICS322", "operation")]),
     ("USER_SEGMENT", f'{{"operation":"UPDATE",{ID},{DUE}}}', [("{", "MICS327", "")]),
     ("USER_SEGMENT", f'{{"operation":"UPDATE",{ID},"segment_id":5,{DUE}}}', [("5,", "MICS321", "segment_id")]),
@@ -236,6 +291,7 @@ BROKEN: list[tuple[str, str, list[tuple[str, str, str]]]] = [
         '{"type":"USER_AGENT","user_agent_id":"vec:1","hash":"x"}',
         [('"x"', "MICS328", "hash")],
     ),
+    ("USER_IDENTIFIERS_DELETION", '{"type":"USER_EMAIL","hash":""}', [('""', "MICS320", "hash")]),
     ("USER_DEVICE_POINTS_DELETION", '{"user_agent_id":"udp:1"}', [("{", "MICS320", "type")]),
     ("USER_DEVICE_POINT_DELETION", '{"type":"USER_EMAIL","hash":"x"}', [('"USER_EMAIL"', "MICS322", "type")]),
     (
@@ -255,8 +311,29 @@ BROKEN: list[tuple[str, str, list[tuple[str, str, str]]]] = [
     ("SOMETHING_NEW", "  7", [("7", "MICS307", "")]),
     ("SOMETHING_NEW", '{"é":1} {"b":2}', [('{"b', "MICS308", "")]),
     ("SOMETHING_NEW", '{"a":"\\ud83d\\ude00\\ud800"}', [("\\ud800", "MICS313", "")]),
+    # Half a character hides nothing of the rest.
+    ("USER_ACTIVITY", activity(',"$ttl":-1,"a":"\\ud800"'), [("\\ud800", "MICS313", ""), ("-1", "MICS362", "$ttl")]),
     ("SOMETHING_NEW", '{"a":' + "[" * 5000 + "]" * 5000 + "}", [("{", "MICS311", "")]),
 ]
+
+
+@pytest.mark.parametrize("agent", ["vec:1", "VEC:1", "mob2:1", "tech:apx:1", "net-x:1"])
+def test_any_prefix_of_a_user_agent_id_is_one(agent: str) -> None:
+    assert found(report_of("USER_PROFILE", f'{{"operation":"DELETE","user_agent_id":"{agent}"}}'.encode())) == []
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        activity(',"$site_id":"","$app_id":[],"$ttl":2147483647,"$topics":{"a":1},"$session_duration":"1"'),
+        activity(',"$email_hash":{"$hash":""},"$user_agent_id":"","$compartment_id":""'),
+        activity("", events='[{"$event_name":"e","$properties":{"a":"\\ud83d"}}]'),
+    ],
+)
+def test_what_the_platform_is_not_known_to_reject_is_no_error(line: str) -> None:
+    counts = report_of("USER_ACTIVITY", line.encode()).counts
+    assert len(counts) > 1
+    assert {RULES[code].severity for code in counts} == {"warning"}
 
 
 @pytest.mark.parametrize(("document_type", "line", "findings"), BROKEN)
