@@ -18,6 +18,7 @@ pytestmark = pytest.mark.slow
     ("bench", "options", "shown"),
     [
         ("many", ["--count", "5"], "second plan"),
+        ("reading", ["--size-mb", "2", "--rounds", "1", "--counts", "5", "50"], "exponent"),
         ("records", ["--mb", "1", "--rounds", "1", "--most", "1000"], "of bare"),
         ("remote", ["--files", "10", "--rounds", "1"], "of the time with a file"),
         ("soak", ["--rounds", "1", "--processes", "2", "--seed", "1"], "missing: 0"),
