@@ -19,8 +19,8 @@ def done(wanted: Version, outcome: Outcome, sandbox: Sandbox, state: State) -> I
     if outcome.failures or outcome.shortfalls or outcome.unfinished or outcome.declined:
         yield f"0, and yet: {outcome.failures} {outcome.shortfalls} {outcome.unfinished}"
     counted = outcome.tally.loaded + outcome.skipped
-    if counted != len(wanted.files):
-        yield f"{len(wanted.files)} files, but {outcome.tally.loaded} loaded and {outcome.skipped} skipped"
+    if counted != len(wanted.contents):
+        yield f"{len(wanted.contents)} uploads, but {outcome.tally.loaded} loaded and {outcome.skipped} skipped"
     yield from loaded_once(wanted, sandbox)
     yield from recorded(state, sandbox)
     guards = {address: one.protect for address, one in state.imports.items()}
