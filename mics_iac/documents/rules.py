@@ -16,7 +16,7 @@ from enum import Enum
 from typing import Final, Literal
 
 # Of the rules and of how they are looked after: results that are kept belong to one version.
-VERSION: Final = 2
+VERSION: Final = 3
 
 
 class Mark(Enum):
@@ -94,6 +94,8 @@ RULES: Final[dict[str, Rule]] = {
         Rule("MICS372", "column twice", "error", _I, "file"),
         Rule("MICS373", "row with too few or too many cells", "error", _I),
         Rule("MICS374", "quotes that do not fit", "error", _I),
+        # All that is behind it would be left out with it, as one record.
+        Rule("MICS375", "quote that is never closed", "error", _I, "file"),
         # 38x: a file as a whole
         Rule("MICS380", "few records in the file", "warning", _D, "file"),
         Rule("MICS381", "hashes of different lengths in one file", "warning", _D, "file"),

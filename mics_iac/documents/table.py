@@ -187,7 +187,7 @@ def _cells(row: bytes, most: int) -> list[Cell] | Flaw:
     if not isinstance(cells, int):
         return cells
     if row.count(b'"') % 2:
-        return Flaw("MICS374", cells, "a quote is opened here and never closed: close it, or write it twice")
+        return Flaw("MICS375", cells, "a quote is opened here and never closed: close it, or write it twice")
     return Flaw("MICS374", cells, "this cell cannot be read: put quotes around all of it, and write those in it twice")
 
 

@@ -86,7 +86,7 @@ def test_a_finding_below_a_newline_in_quotes_has_its_own_line_and_column() -> No
 def test_a_quote_that_is_never_closed_is_one_finding() -> None:
     text = f'{SHORT}\nUPDATE,C,5,0\nUPDATE,"C,5,0\n' + "UPDATE,C,5,0\n" * 5
     report = report_of("USER_SEGMENT", text.encode(), csv=True)
-    assert found(report) == [(3, 8, "MICS374", "")]
+    assert found(report) == [(3, 8, "MICS375", "")]
     assert (report.records, report.lines) == (2, 8)
 
 

@@ -39,7 +39,7 @@ def test_what_is_inferred_is_a_warning_unless_wrong_data_would_be_loaded() -> No
     # Nothing, or what cannot be looked at; times and durations; rows that are no rows.
     assert inferred == {
         *("MICS301", "MICS309", "MICS311"),
-        *("MICS360", "MICS361", "MICS362", "MICS370", "MICS372", "MICS373", "MICS374"),
+        *("MICS360", "MICS361", "MICS362", "MICS370", "MICS372", "MICS373", "MICS374", "MICS375"),
     }
 
 

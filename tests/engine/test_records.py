@@ -275,3 +275,18 @@ def test_files_that_vanish_while_they_are_looked_for_are_all_told(mixed: Rig) ->
     told = [str(caught.value), *caught.value.__notes__]
     assert len(told) == sum(map(len, files.values())) > 1
     assert len(set(told)) == len(told)
+
+
+@pytest.mark.parametrize("on_invalid", ["refuse", "skip"])
+def test_a_quote_that_is_never_closed_takes_no_other_rows_with_it(rig: Rig, on_invalid: str) -> None:
+    body = {"document_type": "USER_SEGMENT", "mime_type": "TEXT_CSV", "sources": ["a.csv"], "on_invalid": on_invalid}
+    rig.declare(manifest({"fr/vip": body}))
+    row = "UPDATE,aa,vip,5\n"
+    rig.write(
+        "a.csv",
+        "operation,email_hash,segment_technical_name,expiration_duration\n" + row + 'UPDATE,"bb,vip,5\n' + row * 9,
+    )
+    (checked,) = rig.plan().invalid
+    assert [(f.line, f.code) for f in checked.findings if f.code in checked.errors] == [(3, "MICS375")]
+    with pytest.raises(RecordsInvalid):
+        rig.apply()
