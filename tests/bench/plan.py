@@ -73,7 +73,7 @@ def _measure(count: int, *, rounds: int) -> Cost:
     with TemporaryDirectory() as name:
         folder = Path(name)
         _prepare(folder, count)
-        time.sleep(STILL if count >= 100 else 0)
+        time.sleep(STILL if count >= 100 else 0)  # what changed a moment ago is not kept
         _show(f"{count:,} cold", _plan(folder))
         taken = [_plan(folder) for _ in range(rounds)]
         walls = [one.wall for one in taken]

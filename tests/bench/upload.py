@@ -58,7 +58,7 @@ def _measure(*, files: int, megabytes: int, rounds: int, tls: bool) -> dict[str,
             write_activities(path, megabytes * 1_000_000, seed=number)
         with receiving(folder, tls=tls) as to:
             (folder / "imports.yaml").write_text(MANIFEST.format(url=to.url))
-            time.sleep(STILL if megabytes >= 10 else 0)
+            time.sleep(STILL if megabytes >= 10 else 0)  # what changed a moment ago is not kept
             measure([*CLIENT, "plan", "-q", "-f", str(folder / "imports.yaml")], environment=to.environment)
             for _ in range(rounds):
                 for client, command in _commands(to, paths).items():

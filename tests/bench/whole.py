@@ -40,7 +40,7 @@ def _measure(*, files: int, megabytes: int, rounds: int, tls: bool) -> float:
             write_activities(folder / f"visits-{number:03}.ndjson", megabytes * 1_000_000, seed=number)
         size = sum(path.stat().st_size for path in folder.iterdir()) / 1e6
         (folder / "imports.yaml").write_text(MANIFEST.format(url=to.url))
-        time.sleep(STILL if megabytes >= 10 else 0)
+        time.sleep(STILL if megabytes >= 10 else 0)  # what changed a moment ago is not kept
 
         def run(*command: str) -> tuple[float, float, float]:
             cost = measure([*CLIENT, *command], environment=to.environment, cwd=folder)
